@@ -1,0 +1,57 @@
+//===- CIM.h - the cim dialect -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_DIALECTS_CIM_CIM_H
+#define CIMC_DIALECTS_CIM_CIM_H
+
+#include "cimc/Target/ChipSpec.h"
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace cimc::cim {
+
+/// How output row r of an operation depends on the rows of one operand: rows
+/// [0, min(mul * r + need, rows)) must be there, rows [0, min(mul * r + done,
+/// rows)) are not read after it.
+struct RowDependence {
+  int64_t mul = 0, need = 0, done = 0;
+};
+
+} // namespace cimc::cim
+
+#include "CIM/CIMDialect.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "CIM/CIMAttributes.h.inc"
+#include "CIM/CIMInterfaces.h.inc"
+#define GET_OP_CLASSES
+#include "CIM/CIMOps.h.inc"
+
+namespace cimc::cim {
+
+/// Name of the module attribute that holds the chip.
+inline constexpr llvm::StringLiteral kChipAttrName = "cim.chip";
+
+/// The chip as an attribute, and back. A chip attribute has been verified, so
+/// reading it cannot fail.
+ChipAttr getChipAttr(mlir::MLIRContext *context, const ChipSpec &spec);
+ChipSpec getChipSpec(ChipAttr attr);
+
+/// The module's chip; emits an error where it has none.
+mlir::FailureOr<ChipSpec> getChipSpec(mlir::ModuleOp module);
+
+} // namespace cimc::cim
+
+#endif // CIMC_DIALECTS_CIM_CIM_H

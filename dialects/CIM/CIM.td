@@ -1,0 +1,298 @@
+//===- CIM.td - the cim dialect: on which arrays -----------*- tablegen -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_DIALECTS_CIM_TD
+#define CIMC_DIALECTS_CIM_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def CIM_Dialect : Dialect {
+  let name = "cim";
+  let cppNamespace = "::cimc::cim";
+  let summary = "a network placed on compute-in-memory arrays";
+  let description = [{
+    Values are *feature maps*: `tensor<RxPxCxT>` with R rows, P pixels a row
+    and C channels, channels innermost. [1, C, H, W] becomes H x W x C, a
+    matrix [M, K] becomes M x 1 x K. T is a machine type (i8, ui8, i16, i32,
+    f32): zero points and scales have become constants of the operations, and
+    no quantized type is left. Every operation runs on one core; a value moves
+    between operations row by row. There is no time at this level.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+class CIM_Attr<string name, string mnemonic_> : AttrDef<CIM_Dialect, name> {
+  let mnemonic = mnemonic_;
+}
+
+def CIM_ChipAttr : CIM_Attr<"Chip", "chip"> {
+  let summary = "the target chip, on the module as `cim.chip`";
+  let description = [{
+    The flattened chip description: one entry for every key of the chip file,
+    `"group.name" = value`. It is verified against the same field table as the
+    file (include/cimc/Target/ChipSpec.def). Passes ask
+    `getChipSpec(module)`, never a global.
+  }];
+  let parameters = (ins "::mlir::StringAttr":$name, "::mlir::DictionaryAttr":$values);
+  let assemblyFormat = "`<` $name `,` $values `>`";
+  let genVerifyDecl = 1;
+}
+
+def CIM_WindowAttr : CIM_Attr<"Window", "window"> {
+  let summary = "a two-dimensional sliding window over rows and pixels";
+  let description = [{
+    Output (r, p) reads input rows `r * stride[0] - pad[0] + i * dilation[0]`,
+    pixels `p * stride[1] - pad[1] + j * dilation[1]`, i < kernel[0],
+    j < kernel[1]. Only begin padding is stated; the end follows from the
+    result shape. Each array has two entries: rows, pixels.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$kernel, ArrayRefParameter<"int64_t">:$stride,
+                        ArrayRefParameter<"int64_t">:$pad, ArrayRefParameter<"int64_t">:$dilation);
+  let assemblyFormat = [{ `<` `kernel` `=` `[` $kernel `]` `,` `stride` `=` `[` $stride `]` `,`
+                          `pad` `=` `[` $pad `]` `,` `dilation` `=` `[` $dilation `]` `>` }];
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// How rows depend on rows
+//===----------------------------------------------------------------------===//
+
+def CIM_StreamOpInterface : OpInterface<"StreamOpInterface"> {
+  let cppNamespace = "::cimc::cim";
+  let description = [{
+    An operation that produces its result row by row from rows of its
+    operands. Scheduling asks only this: which rows are needed and which are
+    finished with.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      The rows of feature-map operand `operand` that output row r needs,
+      `[0, min(mul * r + need, rows))`, and those not needed after it,
+      `[0, min(mul * r + done, rows))`. An operation that reads the whole
+      operand first has mul = 0, need = rows and done = 0.
+    }], "::cimc::cim::RowDependence", "getRowDependence", (ins "unsigned":$operand)>
+  ];
+}
+
+//===----------------------------------------------------------------------===//
+// Operations
+//===----------------------------------------------------------------------===//
+
+def CIM_FeatureMap : Type<
+    And<[IsRankedTensorTypePred,
+         CPred<"::llvm::cast<::mlir::ShapedType>($_self).hasStaticShape()">,
+         CPred<"::llvm::cast<::mlir::ShapedType>($_self).getRank() == 3">]>,
+    "feature map tensor<RxPxCxT>", "::mlir::RankedTensorType">;
+
+class CIM_Op<string mnemonic, list<Trait> traits = []> : Op<CIM_Dialect, mnemonic, traits>;
+
+def CIM_WeightsOp : CIM_Op<"weights", [Symbol]> {
+  let summary = "a weight matrix as stored in cells";
+  let description = [{
+    K x N integers; row order is (kernel row, kernel pixel, channel). Column n
+    produces output channel n. `bits` cells (1, 2, 4, 8) hold one weight in
+    two's complement.
+
+    ```mlir
+    cim.weights @conv1 {bits = 8 : i64} dense_resource<conv1> : tensor<27x32xi8>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, ElementsAttr:$value,
+                       DefaultValuedAttr<I64Attr, "8">:$bits);
+  let assemblyFormat = "$sym_name attr-dict $value";
+  let hasVerifier = 1;
+}
+
+// Every operation below runs on core `core` (set by `--cim-place`, in
+// chiplet-major order: ((chiplet * tiles) + tile) * cores + core).
+class CIM_StreamOp<string mnemonic, list<Trait> traits = []>
+    : CIM_Op<mnemonic, !listconcat([Pure, DeclareOpInterfaceMethods<CIM_StreamOpInterface>], traits)> {
+  let results = (outs CIM_FeatureMap:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def CIM_MvmOp : CIM_StreamOp<"mvm", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "matrix-vector products of one weight tile with every window of the input";
+  let description = [{
+    For each output row r and pixel x in [x_begin, x_begin + P): the window's
+    values, flattened as (kernel row, kernel pixel, channel), elements
+    [k_begin, k_begin + k_size), times weight columns
+    [n_begin, n_begin + C) of @weights; exact int32 sums, wrapping. Rows and
+    pixels outside the input read `pad_value`. The tile occupies `macros`
+    (indices within the core, one for every 64 columns at 8 bits) from cell
+    row `macro_row` on.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, FlatSymbolRefAttr:$weights, CIM_WindowAttr:$window,
+                       I64Attr:$k_begin, I64Attr:$k_size, I64Attr:$n_begin,
+                       DefaultValuedAttr<I64Attr, "0">:$x_begin, I64Attr:$pad_value,
+                       OptionalAttr<I64Attr>:$core, OptionalAttr<DenseI64ArrayAttr>:$macros,
+                       DefaultValuedAttr<I64Attr, "0">:$macro_row);
+}
+
+def CIM_SumOp : CIM_StreamOp<"sum"> {
+  let summary = "adds int32 partial sums of the same shape, wrapping";
+  let arguments = (ins Variadic<CIM_FeatureMap>:$inputs, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_RequantizeOp : CIM_StreamOp<"requantize"> {
+  let summary = "int32 sums to 8 bits (rules R1 to R3)";
+  let description = [{
+    Per channel c: `f = fp32(acc + bias[c])` (wrapping int32 add),
+    `p = fp32(f * multiplier[c])`, clamp p to
+    [low - zero, high - zero], `q = roundHalfEven(p) + zero`. The bias has the
+    input's zero point folded in. One-entry arrays apply to all channels.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, DenseI32ArrayAttr:$bias, DenseF32ArrayAttr:$multiplier,
+                       I64Attr:$zero, I64Attr:$low, I64Attr:$high, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_DepthwiseOp : CIM_StreamOp<"depthwise"> {
+  let summary = "depthwise convolution on the vector unit, int32 sums";
+  let description = [{
+    `weights` is [kernel rows, kernel pixels, C]: result channel c is the
+    window of input channel c / (C / input channels) with weights[.., .., c].
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, ElementsAttr:$weights, CIM_WindowAttr:$window,
+                       I64Attr:$pad_value, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_AddOp : CIM_StreamOp<"add"> {
+  let summary = "quantized addition (rule R5)";
+  let description = [{
+    `q = clamp(roundHalfEven(fma(a, ra, fma(b, rb, f))))`, a and b raw
+    integers. An operand dimension of 1 is broadcast.
+  }];
+  let arguments = (ins CIM_FeatureMap:$a, CIM_FeatureMap:$b, F32Attr:$ra, F32Attr:$rb, F32Attr:$f,
+                       I64Attr:$low, I64Attr:$high, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_MulOp : CIM_StreamOp<"mul"> {
+  let summary = "quantized multiplication (rule R6)";
+  let description = [{
+    `q = clamp(roundHalfEven(fp32(fp32((a - za) * (b - zb)) * r) + zc))`. An operand
+    dimension of 1 is broadcast.
+  }];
+  let arguments = (ins CIM_FeatureMap:$a, CIM_FeatureMap:$b, I64Attr:$za, I64Attr:$zb, F32Attr:$r,
+                       I64Attr:$zc, I64Attr:$low, I64Attr:$high, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_LookupOp : CIM_StreamOp<"lookup"> {
+  let summary = "a 256-entry table applied to every element (rules R8, R10)";
+  let description = [{ `table[raw byte]`: entry 255 is -1 for i8 and 255 for ui8 input. }];
+  let arguments = (ins CIM_FeatureMap:$input, DenseI8ArrayAttr:$table, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_MaxPoolOp : CIM_StreamOp<"max_pool"> {
+  let summary = "integer maximum over a window; outside values never win";
+  let arguments = (ins CIM_FeatureMap:$input, CIM_WindowAttr:$window, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_AvgPoolOp : CIM_StreamOp<"avg_pool"> {
+  let summary = "window mean in fp32 steps (rule R9, average)";
+  let arguments = (ins CIM_FeatureMap:$input, CIM_WindowAttr:$window, F32Attr:$scale_in, I64Attr:$zero_in,
+                       F32Attr:$scale_out, I64Attr:$zero_out, UnitAttr:$count_include_pad,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_RowSumOp : CIM_StreamOp<"row_sum"> {
+  let summary = "int32 sum of every channel over all rows and pixels: RxPxC to 1x1xC";
+  let arguments = (ins CIM_FeatureMap:$input, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_SoftmaxOp : CIM_StreamOp<"softmax"> {
+  let summary = "quantized softmax over channels (QLinearSoftmax)";
+  let description = [{
+    `table` holds fp32 exponentials by distance from the maximum (see
+    docs/numerics.md); `y` is the floored reciprocal of the output scale.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, DenseF32ArrayAttr:$table, F32Attr:$y, I64Attr:$zero,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_MatMulOp : CIM_StreamOp<"matmul"> {
+  let summary = "int32 product of two activations on the vector unit";
+  let description = [{
+    `batch` products of M x K by K x N over the elements of a and b in
+    row-major order; `transpose_b` reads b as N x K; result is
+    (batch * M) x 1 x N. Zero points are subtracted first.
+  }];
+  let arguments = (ins CIM_FeatureMap:$a, CIM_FeatureMap:$b, I64Attr:$batch, I64Attr:$m, I64Attr:$k,
+                       I64Attr:$n, UnitAttr:$transpose_b, I64Attr:$za, I64Attr:$zb,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_QuantizeOp : CIM_StreamOp<"quantize"> {
+  let summary = "fp32 to 8 bits (rule R4)";
+  let arguments = (ins CIM_FeatureMap:$input, F32Attr:$scale, I64Attr:$zero, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_DequantizeOp : CIM_StreamOp<"dequantize"> {
+  let summary = "integers to fp32 (rule R4)";
+  let arguments = (ins CIM_FeatureMap:$input, F32Attr:$scale, I64Attr:$zero, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_MapOp : CIM_StreamOp<"map"> {
+  let summary = "one fp32 function applied elementwise on the vector unit";
+  let description = [{ `function` is an nn unary mnemonic (relu, sigmoid, ...); alpha and beta its parameters. An
+    operand `b` makes it binary (add, sub, mul, div, max, min, pow), dimensions of 1 broadcast. }];
+  let arguments = (ins CIM_FeatureMap:$a, Optional<CIM_FeatureMap>:$b, StrAttr:$function,
+                       DefaultValuedAttr<F32Attr, "0.0f">:$alpha, DefaultValuedAttr<F32Attr, "0.0f">:$beta,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_SoftmaxF32Op : CIM_StreamOp<"softmax_f32"> {
+  let summary = "softmax over channels in fp32";
+  let arguments = (ins CIM_FeatureMap:$input, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_ConstantOp : CIM_StreamOp<"constant", [ConstantLike]> {
+  let summary = "a feature map known at compile time, resident in core memory";
+  let arguments = (ins ElementsAttr:$value, OptionalAttr<I64Attr>:$core);
+  let hasFolder = 1;
+}
+
+def CIM_ConcatOp : CIM_StreamOp<"concat"> {
+  let summary = "joins feature maps along rows (0), pixels (1) or channels (2)";
+  let description = [{
+    Needs no core along pixels or channels: producers write their parts of
+    each row where the consumer wants them.
+  }];
+  let arguments = (ins Variadic<CIM_FeatureMap>:$inputs, I64Attr:$axis);
+}
+
+def CIM_MoveOp : CIM_StreamOp<"move"> {
+  let summary = "a strided copy of a whole feature map";
+  let description = [{
+    The result is filled with `fill`, then for every index (i0, i1, ...) within
+    `counts`, element `dst_offset + sum(i * dst_strides)` of the result becomes
+    element `src_offset + sum(i * src_strides)` of the input (row-major,
+    in elements). Up to six loops. Transposition, slicing, padding and
+    broadcasting are all of this form.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, DenseI64ArrayAttr:$counts, DenseI64ArrayAttr:$src_strides,
+                       DenseI64ArrayAttr:$dst_strides, DefaultValuedAttr<I64Attr, "0">:$src_offset,
+                       DefaultValuedAttr<I64Attr, "0">:$dst_offset, DefaultValuedAttr<I64Attr, "0">:$fill,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_ReshapeOp : CIM_StreamOp<"reshape"> {
+  let summary = "the same elements in row-major order under another RxPxC";
+  let arguments = (ins CIM_FeatureMap:$input, OptionalAttr<I64Attr>:$core);
+}
+
+#endif // CIMC_DIALECTS_CIM_TD

@@ -1,0 +1,60 @@
+//===- Evaluator.h - runs a module at one level of IR -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_REFERENCE_EVALUATOR_H
+#define CIMC_REFERENCE_EVALUATOR_H
+
+#include "cimc/Support/HostTensor.h"
+#include "cimc/Support/Status.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <functional>
+#include <vector>
+
+namespace cimc {
+
+/// Called with every value as it is computed (calibration, debugging). Quantized
+/// values arrive as their storage integers.
+using ValueObserver =
+    std::function<void(mlir::Value value, const HostTensor &tensor)>;
+
+/// The function that is the network: the one named `main`, or the only one.
+Result<mlir::func::FuncOp> findEntry(mlir::ModuleOp module);
+
+/// Evaluates the entry function at the `nn` level, float or quantized. Thread
+/// safe on a const module. Inputs follow the arguments' types.
+Result<std::vector<HostTensor>>
+evaluateNN(mlir::ModuleOp module, const std::vector<HostTensor> &inputs,
+           const ValueObserver &observer = nullptr);
+
+/// Evaluates one nn operation whose operands are given; used for constant
+/// folding.
+Result<std::vector<HostTensor>> evaluateNNOp(mlir::Operation *op,
+                                             const std::vector<HostTensor> &operands);
+
+/// Evaluates a module at the `cim` level, tile by tile with partial sums.
+/// Inputs and outputs are those of the model, before its feature-map layout.
+Result<std::vector<HostTensor>> evaluateCIM(mlir::ModuleOp module,
+                                            const std::vector<HostTensor> &inputs);
+
+/// Evaluates a module at the `sched` level: every stream in turn, rows through
+/// bounded channels, until all have ended.
+Result<std::vector<HostTensor>> evaluateSched(mlir::ModuleOp module,
+                                              const std::vector<HostTensor> &inputs);
+
+/// An elements attribute as a tensor of its storage type, and back as a
+/// `dense_resource` named after `name`.
+HostTensor toHostTensor(mlir::ElementsAttr attr);
+mlir::ElementsAttr toElementsAttr(const HostTensor &tensor, mlir::MLIRContext *context,
+                                  llvm::StringRef name);
+
+} // namespace cimc
+
+#endif // CIMC_REFERENCE_EVALUATOR_H

@@ -1,0 +1,72 @@
+//===- Simulator.h - the chip model -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_SIM_SIMULATOR_H
+#define CIMC_SIM_SIMULATOR_H
+
+#include "cimc/Program/Program.h"
+
+#include <map>
+#include <memory>
+
+namespace cimc {
+
+/// What one stream's layer cost.
+struct LayerCost {
+  std::string layer;
+  double busy_ns = 0;    ///< time its busiest unit worked, per sample
+  double energy_nj = 0;  ///< per sample
+  int64_t macros = 0;    ///< arrays it occupies
+  int64_t cores = 0;
+};
+
+/// Time and energy of a program, from the events of one run.
+struct CostReport {
+  double latency_ns = 0; ///< first input row sent to last output row received
+  double period_ns = 0;  ///< between samples in steady state
+  double energy_nj = 0;  ///< per sample, static share included
+  double peak_power_w = 0, average_power_w = 0;
+  double utilization = 0; ///< MACs done over MACs the used arrays could do in a period
+  int64_t macs = 0;       ///< per sample, on arrays
+  int64_t instructions_executed = 0;
+  double program_ns = 0, program_nj = 0; ///< writing all cells once
+  std::map<std::string, double> energy_by_component_nj;
+  std::vector<LayerCost> layers;
+};
+
+struct RunOptions {
+  bool bitPlanes = false; ///< go bit plane by bit plane, row group by row group
+};
+
+/// Executes a verified program. One object serves any number of threads.
+class Simulator {
+public:
+  /// `program` must outlive the simulator.
+  explicit Simulator(const Program &program);
+  ~Simulator();
+
+  /// Computes the outputs of one sample, in the order of the program's output
+  /// bindings; `inputs` in the order of its input bindings.
+  Result<std::vector<HostTensor>> run(const std::vector<HostTensor> &inputs,
+                                      const RunOptions &options = {}) const;
+
+  /// Computes the outputs of one sample and times the same run.
+  Result<std::vector<HostTensor>> runTimed(const std::vector<HostTensor> &inputs,
+                                           CostReport &report) const;
+
+  /// Times the program; no data is needed because time never depends on it.
+  Result<CostReport> time() const;
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace cimc
+
+#endif // CIMC_SIM_SIMULATOR_H

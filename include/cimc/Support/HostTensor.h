@@ -1,0 +1,50 @@
+//===- HostTensor.h - a tensor in host memory -------------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_SUPPORT_HOSTTENSOR_H
+#define CIMC_SUPPORT_HOSTTENSOR_H
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cimc {
+
+/// Element types that files, evaluators and the chip model exchange. The first
+/// seven are those of ISA views, with the same numbers.
+enum class DType : uint8_t { I8, U8, I16, U16, I32, F32, I64, Bool, F64, F16 };
+
+/// Bytes an element takes.
+size_t byteSize(DType type);
+/// The name users see: "float32", "uint8", ...
+const char *name(DType type);
+
+/// A dense row-major tensor.
+struct HostTensor {
+  DType type = DType::F32;
+  std::vector<int64_t> shape;
+  std::vector<std::byte> data;
+
+  HostTensor() = default;
+  /// Zero-filled.
+  HostTensor(DType type, std::vector<int64_t> shape);
+
+  int64_t size() const;
+  template <typename T> T *as() { return reinterpret_cast<T *>(data.data()); }
+  template <typename T> const T *as() const {
+    return reinterpret_cast<const T *>(data.data());
+  }
+};
+
+/// "1x3x224x224"; "scalar" for no axes.
+std::string shapeString(const std::vector<int64_t> &shape);
+
+} // namespace cimc
+
+#endif // CIMC_SUPPORT_HOSTTENSOR_H

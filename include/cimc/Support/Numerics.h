@@ -1,0 +1,175 @@
+//===- Numerics.h - the arithmetic contract ---------------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The rules R1 to R12 of docs/numerics.md, once, for every evaluator, the
+// compiler's constant computations and the chip model. Every translation unit
+// that includes this is compiled with -ffp-contract=off (set project-wide);
+// where a rule says fma it calls std::fma.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_SUPPORT_NUMERICS_H
+#define CIMC_SUPPORT_NUMERICS_H
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+namespace cimc::numerics {
+
+/// Limits of an integer storage type.
+struct Range {
+  int32_t min, max;
+};
+
+/// int32 addition modulo 2^32, the overflow rule of R1.
+inline int32_t addWrapping(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) +
+                              static_cast<uint32_t>(b));
+}
+
+/// Half to even, in the default rounding mode.
+inline float roundHalfEven(float x) { return std::nearbyintf(x); }
+
+/// Clamp in fp32, round, add the zero point: the common tail of R3 and R4. NaN
+/// gives the lower limit.
+inline int32_t clampRound(float p, int32_t zero, Range range) {
+  float low = static_cast<float>(range.min - zero);
+  float high = static_cast<float>(range.max - zero);
+  if (!(p > low))
+    return range.min;
+  if (p > high)
+    return range.max;
+  return static_cast<int32_t>(roundHalfEven(p)) + zero;
+}
+
+/// R2: the multiplier of a weighted sum, (sx * sw) / sy.
+inline float multiplier(float scaleX, float scaleW, float scaleY) {
+  float product = scaleX * scaleW;
+  return product / scaleY;
+}
+
+/// R3: int32 sum to a quantized integer.
+inline int32_t requantize(int32_t acc, float multiplier, int32_t zero,
+                          Range range) {
+  float f = static_cast<float>(acc);
+  float p = f * multiplier;
+  return clampRound(p, zero, range);
+}
+
+/// R4: real to quantized.
+inline int32_t quantize(float x, float scale, int32_t zero, Range range) {
+  return clampRound(x / scale, zero, range);
+}
+
+/// R4: quantized to real. `q - zero` wraps; an int32 difference rounds to fp32.
+inline float dequantize(int32_t q, float scale, int32_t zero) {
+  int32_t d = static_cast<int32_t>(static_cast<uint32_t>(q) -
+                                   static_cast<uint32_t>(zero));
+  return static_cast<float>(d) * scale;
+}
+
+/// R5: the constants of a quantized addition; computed by the compiler.
+struct AddConstants {
+  float ra, rb, f;
+};
+inline AddConstants addConstants(float scaleA, int32_t zeroA, float scaleB,
+                                 int32_t zeroB, float scaleC, int32_t zeroC) {
+  AddConstants c;
+  c.ra = scaleA / scaleC;
+  c.rb = scaleB / scaleC;
+  float rbzb = c.rb * static_cast<float>(zeroB);
+  c.f = static_cast<float>(zeroC) -
+        std::fma(c.ra, static_cast<float>(zeroA), rbzb);
+  return c;
+}
+
+/// R5 and R6 saturate after rounding; the kernels' conversion turns what does
+/// not fit an int32 into its minimum (docs/numerics.md, trap 9).
+inline int32_t roundSaturate(float x, Range range) {
+  if (!(x >= -2147483648.0f && x < 2147483648.0f))
+    return range.min;
+  int32_t q = static_cast<int32_t>(roundHalfEven(x));
+  return q < range.min ? range.min : q > range.max ? range.max : q;
+}
+
+/// R5: a and b are raw integers.
+inline int32_t add(int32_t a, int32_t b, const AddConstants &c, Range range) {
+  float inner = std::fma(static_cast<float>(b), c.rb, c.f);
+  return roundSaturate(std::fma(static_cast<float>(a), c.ra, inner), range);
+}
+
+/// R6: r = (sa * sb) / sc.
+inline int32_t mul(int32_t a, int32_t zeroA, int32_t b, int32_t zeroB, float r,
+                   int32_t zeroC, Range range) {
+  float product = static_cast<float>((a - zeroA) * (b - zeroB));
+  float scaled = product * r;
+  return roundSaturate(scaled + static_cast<float>(zeroC), range);
+}
+
+/// R7: a float bias as an int32 of scale sx * sw[c].
+int32_t quantizeBias(float bias, float scaleX, float scaleW);
+
+/// R9: the multiplier of a global average over n elements, sx / (sy * n).
+inline float globalAverageMultiplier(float scaleX, float scaleY, int64_t n) {
+  float denominator = scaleY * static_cast<float>(n);
+  return scaleX / denominator;
+}
+
+/// R9: one output of a window average from its sum of dequantized values
+/// (sequential fp32, row-major) and its count.
+inline int32_t averageFinish(float sum, int64_t count, float scaleY,
+                             int32_t zeroY, Range range) {
+  float mean = sum / static_cast<float>(count);
+  float scaled = mean / scaleY;
+  return roundSaturate(scaled + static_cast<float>(zeroY), range);
+}
+
+/// The logistic function as ONNX Runtime computes it in fp32: a rational
+/// function of odd degree on [-18, 18].
+float logistic(float x);
+
+/// QLinearSoftmax's table and constants: `table[d + 255]`-style indexing is
+/// hidden in softmaxRow.
+struct SoftmaxConstants {
+  std::array<float, 256> table;
+  float y;
+};
+/// `length` is the number of elements a softmax runs over.
+SoftmaxConstants softmaxConstants(float scaleX, float scaleY, int64_t length);
+
+/// QLinearSoftmax of `length` elements at stride 1. `in` and `out` are raw
+/// bytes of the type that `isSigned` names.
+void softmaxRow(const uint8_t *in, uint8_t *out, int64_t length, bool isSigned,
+                const std::array<float, 256> &table, float y, int32_t zeroY);
+
+/// Functions of one fp32 variable that tables and the vector unit compute.
+enum class Function : uint8_t {
+#define CIMC_FUNCTION(NAME, MNEMONIC, ARITY, EXPRESSION) NAME,
+#include "cimc/Support/Functions.def"
+};
+
+/// The nn mnemonic of a function.
+const char *mnemonic(Function function);
+/// 1 or 2.
+int arity(Function function);
+/// Looks a function up by mnemonic; false where there is none.
+bool parseFunction(const char *mnemonic, Function &function);
+/// f(a), or f(a, b); alpha and beta are the operation's attributes.
+float apply(Function function, float a, float b, float alpha, float beta);
+
+/// R8, R10: table[raw byte of x] = quantize(f(dequantize(x))). Identity
+/// requantizes.
+std::array<int8_t, 256> makeTable(Function function, float alpha, float beta,
+                                  float scaleX, int32_t zeroX, bool signedX,
+                                  float scaleY, int32_t zeroY, bool signedY);
+
+} // namespace cimc::numerics
+
+#endif // CIMC_SUPPORT_NUMERICS_H

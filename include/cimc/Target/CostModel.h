@@ -1,0 +1,69 @@
+//===- CostModel.h - time and energy of what a chip does -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_TARGET_COSTMODEL_H
+#define CIMC_TARGET_COSTMODEL_H
+
+#include "cimc/Target/ChipSpec.h"
+
+#include <cstdint>
+
+namespace cimc {
+
+/// Time and energy of one action.
+struct Cost {
+  double ns = 0;
+  double nj = 0;
+};
+
+/// Where a core lies.
+struct CorePosition {
+  int64_t chiplet, chipletRow, chipletColumn, tile, tileRow, tileColumn, core;
+};
+
+/// The cost of everything a chip does, from its description. Mapping,
+/// scheduling and the chip model all ask this and nothing else. Free of MLIR.
+class CostModel {
+public:
+  explicit CostModel(const ChipSpec &spec) : spec(spec) {}
+  const ChipSpec &chip() const { return spec; }
+
+  /// `vectors` products with a tile of `rows` x `columns` weights of
+  /// `weightBits` on `macros` macros in parallel, inputs of `inputBits`, R =
+  /// `reuse` vectors per read. Excludes moving inputs and sums (sramAccess).
+  Cost mvm(int64_t vectors, int64_t rows, int64_t columns, int64_t macros,
+           int64_t weightBits, int64_t inputBits, int64_t reuse) const;
+
+  /// A vector instruction: `operations` lane operations on integers or floats.
+  Cost vector(int64_t operations, bool isFloat) const;
+
+  /// Reading or writing `bytes` at a core memory address (its own SRAM or the
+  /// tile's share). Time is hidden behind the unit that does it.
+  Cost sramAccess(int64_t address, int64_t bytes) const;
+
+  /// Moving `bytes` from core to core (-1: host) on idle networks.
+  Cost transfer(int64_t from, int64_t to, int64_t bytes) const;
+
+  /// Writing `cells` cells of one macro.
+  Cost program(int64_t cells) const;
+
+  /// Power that flows at rest, in W.
+  double staticPower() const;
+  /// Dynamic energy outside the macros with clocks, and losses of regulators.
+  double withClock(double nj) const;
+  double withRegulator(double nj) const;
+
+  CorePosition position(int64_t core) const;
+
+private:
+  const ChipSpec &spec;
+};
+
+} // namespace cimc
+
+#endif // CIMC_TARGET_COSTMODEL_H
