@@ -13,7 +13,7 @@ config.excludes = ["Inputs", "bench", "models", "unit"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.cimc_obj_root, "test")
 
-python = config.python or shutil.which("python3") or "python3"
+python = os.environ.get("CIMC_TEST_PYTHON") or config.python or shutil.which("python3") or "python3"
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.cimc_obj_root, "bin"), config.llvm_tools_dir, os.environ.get("PATH", "")])
 config.environment["PYTHONPATH"] = os.pathsep.join(
