@@ -105,6 +105,13 @@ inline int32_t add(int32_t a, int32_t b, const AddConstants &c, Range range) {
   return roundSaturate(std::fma(static_cast<float>(a), c.ra, inner), range);
 }
 
+/// R5: whether the kernel sees `a` as the broadcast scalar of each contiguous
+/// span of the result: of the innermost axis where one shape is not 1, `a` is 1.
+/// Then the operands swap roles: addConstants(b.., a..) and add(b, a, ..).
+/// Shapes are aligned at the right, like numpy's.
+bool firstIsSpanScalar(const std::vector<int64_t> &shapeA,
+                       const std::vector<int64_t> &shapeB);
+
 /// R6: r = (sa * sb) / sc.
 inline int32_t mul(int32_t a, int32_t zeroA, int32_t b, int32_t zeroB, float r,
                    int32_t zeroC, Range range) {
@@ -135,8 +142,8 @@ inline int32_t averageFinish(float sum, int64_t count, float scaleY,
 /// function of odd degree on [-18, 18].
 float logistic(float x);
 
-/// QLinearSoftmax's table and constants: `table[d + 255]`-style indexing is
-/// hidden in softmaxRow.
+/// QLinearSoftmax's constants: `table[i]` is the exponential of an input that is
+/// `255 - i` steps below the largest of its row, `y` is floor(1 / scaleY).
 struct SoftmaxConstants {
   std::array<float, 256> table;
   float y;

@@ -1,0 +1,29 @@
+//===- File.h - whole files -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_SUPPORT_FILE_H
+#define CIMC_SUPPORT_FILE_H
+
+#include "cimc/Support/Status.h"
+
+#include <string>
+#include <string_view>
+
+namespace cimc {
+
+/// The bytes of a file. Fails with InvalidInput where it cannot be read.
+Result<std::string> readFile(const std::string &path);
+
+/// Replaces a file by `contents` in one step: a reader sees the old bytes or
+/// the new ones, and a failure leaves the old file. Fails with Usage where the
+/// place cannot be written.
+Status writeFileAtomically(const std::string &path, std::string_view contents);
+
+} // namespace cimc
+
+#endif // CIMC_SUPPORT_FILE_H
