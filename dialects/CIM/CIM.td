@@ -28,6 +28,8 @@ def CIM_Dialect : Dialect {
     between operations row by row. There is no time at this level.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
+  let hasConstantMaterializer = 1;
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 
@@ -82,7 +84,9 @@ def CIM_StreamOpInterface : OpInterface<"StreamOpInterface"> {
     InterfaceMethod<[{
       The rows of feature-map operand `operand` that output row r needs,
       `[0, min(mul * r + need, rows))`, and those not needed after it,
-      `[0, min(mul * r + done, rows))`. An operation that reads the whole
+      `[0, min(mul * r + done, rows))`. Bounds below 0 mean no row. A row that
+      is finished with is also needed (need >= done), so that it can be freed
+      once the needed rows are there. An operation that reads the whole
       operand first has mul = 0, need = rows and done = 0.
     }], "::cimc::cim::RowDependence", "getRowDependence", (ins "unsigned":$operand)>
   ];
@@ -211,6 +215,7 @@ def CIM_AvgPoolOp : CIM_StreamOp<"avg_pool"> {
 
 def CIM_RowSumOp : CIM_StreamOp<"row_sum"> {
   let summary = "int32 sum of every channel over all rows and pixels: RxPxC to 1x1xC";
+  let description = [{ The result needs all rows, but adds them one by one: a stream may free each after use. }];
   let arguments = (ins CIM_FeatureMap:$input, OptionalAttr<I64Attr>:$core);
 }
 
@@ -229,7 +234,8 @@ def CIM_MatMulOp : CIM_StreamOp<"matmul"> {
   let description = [{
     `batch` products of M x K by K x N over the elements of a and b in
     row-major order; `transpose_b` reads b as N x K; result is
-    (batch * M) x 1 x N. Zero points are subtracted first.
+    batch * M * N elements in row-major order. Zero points are subtracted
+    first.
   }];
   let arguments = (ins CIM_FeatureMap:$a, CIM_FeatureMap:$b, I64Attr:$batch, I64Attr:$m, I64Attr:$k,
                        I64Attr:$n, UnitAttr:$transpose_b, I64Attr:$za, I64Attr:$zb,
@@ -270,9 +276,10 @@ def CIM_ConcatOp : CIM_StreamOp<"concat"> {
   let summary = "joins feature maps along rows (0), pixels (1) or channels (2)";
   let description = [{
     Needs no core along pixels or channels: producers write their parts of
-    each row where the consumer wants them.
+    each row where the consumer wants them. `core` says where the rows would be
+    gathered if a consumer cannot have that.
   }];
-  let arguments = (ins Variadic<CIM_FeatureMap>:$inputs, I64Attr:$axis);
+  let arguments = (ins Variadic<CIM_FeatureMap>:$inputs, I64Attr:$axis, OptionalAttr<I64Attr>:$core);
 }
 
 def CIM_MoveOp : CIM_StreamOp<"move"> {
@@ -281,7 +288,8 @@ def CIM_MoveOp : CIM_StreamOp<"move"> {
     The result is filled with `fill`, then for every index (i0, i1, ...) within
     `counts`, element `dst_offset + sum(i * dst_strides)` of the result becomes
     element `src_offset + sum(i * src_strides)` of the input (row-major,
-    in elements). Up to six loops. Transposition, slicing, padding and
+    in elements). Up to six loops; `fill` is a raw integer, or the bits of a
+    float. Transposition, slicing, padding and
     broadcasting are all of this form.
   }];
   let arguments = (ins CIM_FeatureMap:$input, DenseI64ArrayAttr:$counts, DenseI64ArrayAttr:$src_strides,

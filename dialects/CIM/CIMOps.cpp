@@ -1,0 +1,553 @@
+//===- CIMOps.cpp - verifiers and row dependences of cim -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CIM/CIM.h"
+
+#include "cimc/Support/Numerics.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <tuple>
+
+using namespace mlir;
+using namespace cimc::cim;
+
+#include "CIM/CIMInterfaces.cpp.inc"
+#define GET_OP_CLASSES
+#include "CIM/CIMOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Row dependences
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+int64_t rowsOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(0);
+}
+
+RowDependence wholeOperand(Value operand) { return {0, rowsOf(operand), 0}; }
+
+/// One row for one row; a single row that serves many is kept.
+RowDependence rowByRow(Value operand, Value result) {
+  if (rowsOf(operand) == 1 && rowsOf(result) > 1)
+    return {0, 1, 0};
+  return {1, 1, 1};
+}
+
+/// A row below the next window's first one is finished with. Where the stride
+/// skips rows, those are waited for too, so that they can be freed.
+RowDependence windowed(WindowAttr window) {
+  int64_t last = (window.getKernel()[0] - 1) * window.getDilation()[0] + 1;
+  int64_t stride = window.getStride()[0], pad = window.getPad()[0];
+  return {stride, std::max(last, stride) - pad, stride - pad};
+}
+
+} // namespace
+
+RowDependence MvmOp::getRowDependence(unsigned) {
+  return windowed(getWindow());
+}
+RowDependence DepthwiseOp::getRowDependence(unsigned) {
+  return windowed(getWindow());
+}
+RowDependence MaxPoolOp::getRowDependence(unsigned) {
+  return windowed(getWindow());
+}
+RowDependence AvgPoolOp::getRowDependence(unsigned) {
+  return windowed(getWindow());
+}
+RowDependence RowSumOp::getRowDependence(unsigned) {
+  return wholeOperand(getInput());
+}
+RowDependence MatMulOp::getRowDependence(unsigned operand) {
+  return wholeOperand(getOperand(operand));
+}
+RowDependence MoveOp::getRowDependence(unsigned) {
+  return wholeOperand(getInput());
+}
+RowDependence ReshapeOp::getRowDependence(unsigned) {
+  if (rowsOf(getInput()) == rowsOf(getResult()))
+    return {1, 1, 1};
+  return wholeOperand(getInput());
+}
+RowDependence ConcatOp::getRowDependence(unsigned operand) {
+  if (getAxis() != 0)
+    return {1, 1, 1};
+  int64_t before = 0;
+  for (unsigned i = 0; i < operand; ++i)
+    before += rowsOf(getOperand(i));
+  return {1, 1 - before, 1 - before};
+}
+RowDependence ConstantOp::getRowDependence(unsigned) { return {}; }
+
+#define CIMC_ROW_BY_ROW(OP)                                                    \
+  RowDependence OP::getRowDependence(unsigned operand) {                       \
+    return rowByRow(getOperation()->getOperand(operand), getResult());         \
+  }
+CIMC_ROW_BY_ROW(SumOp)
+CIMC_ROW_BY_ROW(RequantizeOp)
+CIMC_ROW_BY_ROW(AddOp)
+CIMC_ROW_BY_ROW(MulOp)
+CIMC_ROW_BY_ROW(LookupOp)
+CIMC_ROW_BY_ROW(SoftmaxOp)
+CIMC_ROW_BY_ROW(QuantizeOp)
+CIMC_ROW_BY_ROW(DequantizeOp)
+CIMC_ROW_BY_ROW(MapOp)
+CIMC_ROW_BY_ROW(SoftmaxF32Op)
+#undef CIMC_ROW_BY_ROW
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Numbers of an operation stay below this, so that verifiers can multiply.
+constexpr int64_t kLargest = (int64_t(1) << 31) - 1;
+
+RankedTensorType mapType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+enum MachineType : unsigned {
+  I8 = 1,
+  U8 = 2,
+  I16 = 4,
+  U16 = 8,
+  I32 = 16,
+  F32 = 32,
+  Byte = I8 | U8,
+  Half = I16 | U16,
+  Any = Byte | Half | I32 | F32,
+};
+
+unsigned machineType(Type type) {
+  if (type.isF32())
+    return F32;
+  auto integer = dyn_cast<IntegerType>(type);
+  if (!integer || integer.isSigned())
+    return 0;
+  switch (integer.getWidth()) {
+  case 8:
+    return integer.isUnsigned() ? U8 : I8;
+  case 16:
+    return integer.isUnsigned() ? U16 : I16;
+  case 32:
+    return integer.isUnsigned() ? 0 : I32;
+  default:
+    return 0;
+  }
+}
+
+LogicalResult checkType(Operation *op, Value value, unsigned allowed,
+                        StringRef what) {
+  Type type = mapType(value).getElementType();
+  if (machineType(type) & allowed)
+    return success();
+  InFlightDiagnostic diagnostic = op->emitOpError();
+  diagnostic << what << " has element type " << type << ", expected one of";
+  static constexpr std::pair<unsigned, const char *> kNames[] = {
+      {I8, " i8"},    {U8, " ui8"},  {I16, " i16"},
+      {U16, " ui16"}, {I32, " i32"}, {F32, " f32"}};
+  for (auto [bit, name] : kNames)
+    if (allowed & bit)
+      diagnostic << name;
+  return diagnostic;
+}
+
+LogicalResult checkSameShape(Operation *op, Value a, Value b) {
+  if (mapType(a).getShape() == mapType(b).getShape())
+    return success();
+  return op->emitOpError() << "expects operand and result of one shape, got "
+                           << a.getType() << " and " << b.getType();
+}
+
+LogicalResult checkBroadcast(Operation *op, Value operand, Value result) {
+  for (auto [i, o] :
+       llvm::zip(mapType(operand).getShape(), mapType(result).getShape()))
+    if (i != o && i != 1)
+      return op->emitOpError() << "operand " << operand.getType()
+                               << " does not broadcast to " << result.getType();
+  return success();
+}
+
+/// Elementwise: types and equal shapes.
+LogicalResult checkUnary(Operation *op, Value in, unsigned inTypes, Value out,
+                         unsigned outTypes) {
+  if (failed(checkType(op, in, inTypes, "operand")) ||
+      failed(checkType(op, out, outTypes, "result")))
+    return failure();
+  return checkSameShape(op, in, out);
+}
+
+LogicalResult checkBinary(Operation *op, Value a, Value b, Value out,
+                          unsigned types) {
+  for (Value operand : {a, b})
+    if (failed(checkType(op, operand, types, "operand")) ||
+        failed(checkBroadcast(op, operand, out)))
+      return failure();
+  // Every dimension of the result comes from an operand.
+  for (int i = 0; i < 3; ++i)
+    if (std::max(mapType(a).getDimSize(i), mapType(b).getDimSize(i)) !=
+        mapType(out).getDimSize(i))
+      return op->emitOpError()
+             << "result " << out.getType() << " is larger than its operands";
+  return checkType(op, out, types, "result");
+}
+
+LogicalResult checkRange(Operation *op, Value result, int64_t low,
+                         int64_t high) {
+  Type type = mapType(result).getElementType();
+  int64_t min = type.isUnsignedInteger() ? 0 : -128;
+  int64_t max = type.isUnsignedInteger() ? 255 : 127;
+  if (low > high || low < min || high > max)
+    return op->emitOpError() << "range [" << low << ", " << high
+                             << "] is not within that of " << type;
+  return success();
+}
+
+/// A window slid over the operand: `rows` and `pixels` of the result are at
+/// least 1 and each window lies at least partly where padding could put it.
+LogicalResult checkWindow(Operation *op, WindowAttr window, Value in, Value out,
+                          bool checkPixels = true) {
+  for (int i = 0; i < (checkPixels ? 2 : 1); ++i) {
+    int64_t extent = (window.getKernel()[i] - 1) * window.getDilation()[i] + 1;
+    int64_t begin = (mapType(out).getDimSize(i) - 1) * window.getStride()[i] -
+                    window.getPad()[i];
+    // End padding of up to one window is what models use.
+    if (begin >= mapType(in).getDimSize(i) + extent)
+      return op->emitOpError()
+             << "the last window begins at " << (i ? "pixel " : "row ") << begin
+             << " of " << mapType(in).getDimSize(i);
+  }
+  return success();
+}
+
+int64_t numElements(Value value) { return mapType(value).getNumElements(); }
+
+} // namespace
+
+LogicalResult WindowAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 ArrayRef<int64_t> kernel,
+                                 ArrayRef<int64_t> stride,
+                                 ArrayRef<int64_t> pad,
+                                 ArrayRef<int64_t> dilation) {
+  std::tuple<ArrayRef<int64_t>, int64_t, StringRef> parts[] = {
+      {kernel, 1, "kernel"},
+      {stride, 1, "stride"},
+      {pad, 0, "pad"},
+      {dilation, 1, "dilation"}};
+  for (auto &[values, least, name] : parts) {
+    if (values.size() != 2)
+      return emitError() << "window " << name
+                         << " needs two entries, rows and pixels, got "
+                         << values.size();
+    for (int64_t value : values)
+      if (value < least || value > 65535)
+        return emitError() << "window " << name << " is " << value
+                           << ", must be within [" << least << ", 65535]";
+  }
+  return success();
+}
+
+LogicalResult WeightsOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getValue().getType());
+  if (!type || type.getRank() != 2 || !type.getElementType().isInteger(8) ||
+      type.getElementType().isUnsignedInteger())
+    return emitOpError() << "needs a K x N tensor of i8, got "
+                         << getValue().getType();
+  if (!llvm::is_contained({1, 2, 4, 8}, getBits()))
+    return emitOpError() << "bits is " << getBits() << ", must be 1, 2, 4 or 8";
+  return success();
+}
+
+LogicalResult MvmOp::verify() {
+  if (failed(checkType(*this, getInput(), Byte | Half, "operand")) ||
+      failed(checkType(*this, getResult(), I32, "result")) ||
+      failed(checkWindow(*this, getWindow(), getInput(), getResult(), false)))
+    return failure();
+  int64_t elements = getWindow().getKernel()[0] * getWindow().getKernel()[1] *
+                     mapType(getInput()).getDimSize(2);
+  std::tuple<int64_t, int64_t, StringRef> numbers[] = {
+      {getXBegin(), 0, "x_begin"},
+      {getKBegin(), 0, "k_begin"},
+      {getKSize(), 1, "k_size"},
+      {getNBegin(), 0, "n_begin"},
+      {getMacroRow(), 0, "macro_row"}};
+  for (auto &[value, least, name] : numbers)
+    if (value < least || value > kLargest)
+      return emitOpError() << name << " is " << value << ", must be at least "
+                           << least;
+  int64_t end = static_cast<int64_t>(getKBegin() + getKSize());
+  if (end > elements)
+    return emitOpError() << "elements [" << static_cast<int64_t>(getKBegin())
+                         << ", " << end << ") are not within the window's "
+                         << elements;
+  return success();
+}
+
+LogicalResult MvmOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto weights =
+      symbols.lookupNearestSymbolFrom<WeightsOp>(*this, getWeightsAttr());
+  if (!weights)
+    return emitOpError() << "'" << getWeights()
+                         << "' is no cim.weights of this module";
+  auto type = cast<RankedTensorType>(weights.getValue().getType());
+  int64_t elements = getWindow().getKernel()[0] * getWindow().getKernel()[1] *
+                     mapType(getInput()).getDimSize(2);
+  if (type.getDimSize(0) != elements)
+    return emitOpError() << "the window has " << elements
+                         << " elements, weights '" << getWeights() << "' have "
+                         << type.getDimSize(0) << " rows";
+  int64_t begin = getNBegin();
+  int64_t end = begin + mapType(getResult()).getDimSize(2);
+  if (end > type.getDimSize(1))
+    return emitOpError() << "columns [" << begin << ", " << end
+                         << ") are not within the " << type.getDimSize(1)
+                         << " of '" << getWeights() << "'";
+  return success();
+}
+
+LogicalResult SumOp::verify() {
+  if (getInputs().empty())
+    return emitOpError() << "needs at least one operand";
+  for (Value input : getInputs())
+    if (failed(checkUnary(*this, input, I32, getResult(), I32)))
+      return failure();
+  return success();
+}
+
+LogicalResult RequantizeOp::verify() {
+  if (failed(checkUnary(*this, getInput(), I32, getResult(), Byte)))
+    return failure();
+  size_t channels = mapType(getResult()).getDimSize(2);
+  for (auto [size, name] :
+       {std::pair<size_t, StringRef>{getBias().size(), "bias"},
+        {getMultiplier().size(), "multiplier"}})
+    if (size != 1 && size != channels)
+      return emitOpError() << name << " has " << size << " entries, expected 1"
+                           << " or " << channels;
+  return checkRange(*this, getResult(), getLow(), getHigh());
+}
+
+LogicalResult DepthwiseOp::verify() {
+  if (failed(checkType(*this, getInput(), Byte, "operand")) ||
+      failed(checkType(*this, getResult(), I32, "result")) ||
+      failed(checkWindow(*this, getWindow(), getInput(), getResult())))
+    return failure();
+  int64_t in = mapType(getInput()).getDimSize(2);
+  int64_t out = mapType(getResult()).getDimSize(2);
+  if (in == 0 || out % in)
+    return emitOpError() << out << " result channels are no multiple of the "
+                         << in << " operand channels";
+  auto type = dyn_cast<RankedTensorType>(getWeights().getType());
+  SmallVector<int64_t, 3> expected = {getWindow().getKernel()[0],
+                                      getWindow().getKernel()[1], out};
+  if (!type || type.getShape() != ArrayRef<int64_t>(expected) ||
+      !type.getElementType().isSignlessInteger(8))
+    return emitOpError() << "weights must be tensor<" << expected[0] << "x"
+                         << expected[1] << "x" << expected[2] << "xi8>, got "
+                         << getWeights().getType();
+  return success();
+}
+
+LogicalResult AddOp::verify() {
+  if (failed(checkBinary(*this, getA(), getB(), getResult(), Byte)))
+    return failure();
+  return checkRange(*this, getResult(), getLow(), getHigh());
+}
+
+LogicalResult MulOp::verify() {
+  if (failed(checkBinary(*this, getA(), getB(), getResult(), Byte)))
+    return failure();
+  return checkRange(*this, getResult(), getLow(), getHigh());
+}
+
+LogicalResult LookupOp::verify() {
+  if (getTable().size() != 256)
+    return emitOpError() << "table has " << getTable().size()
+                         << " entries, expected 256";
+  return checkUnary(*this, getInput(), Byte, getResult(), Byte);
+}
+
+LogicalResult MaxPoolOp::verify() {
+  if (failed(checkType(*this, getInput(), Byte | F32, "operand")) ||
+      failed(checkWindow(*this, getWindow(), getInput(), getResult())))
+    return failure();
+  if (mapType(getInput()).getElementType() !=
+          mapType(getResult()).getElementType() ||
+      mapType(getInput()).getDimSize(2) != mapType(getResult()).getDimSize(2))
+    return emitOpError() << "operand " << getInput().getType() << " and result "
+                         << getResult().getType()
+                         << " differ in element type or channels";
+  return success();
+}
+
+LogicalResult AvgPoolOp::verify() {
+  if (failed(checkType(*this, getInput(), Byte, "operand")) ||
+      failed(checkType(*this, getResult(), Byte, "result")) ||
+      failed(checkWindow(*this, getWindow(), getInput(), getResult())))
+    return failure();
+  if (mapType(getInput()).getDimSize(2) != mapType(getResult()).getDimSize(2))
+    return emitOpError() << "operand " << getInput().getType() << " and result "
+                         << getResult().getType() << " differ in channels";
+  return success();
+}
+
+LogicalResult RowSumOp::verify() {
+  if (failed(checkType(*this, getInput(), Byte, "operand")) ||
+      failed(checkType(*this, getResult(), I32, "result")))
+    return failure();
+  SmallVector<int64_t, 3> expected = {1, 1, mapType(getInput()).getDimSize(2)};
+  if (mapType(getResult()).getShape() != ArrayRef<int64_t>(expected))
+    return emitOpError() << "result must be 1x1x" << expected[2] << ", got "
+                         << getResult().getType();
+  return success();
+}
+
+LogicalResult SoftmaxOp::verify() {
+  if (getTable().size() != 256)
+    return emitOpError() << "table has " << getTable().size()
+                         << " entries, expected 256";
+  return checkUnary(*this, getInput(), Byte, getResult(), Byte);
+}
+
+LogicalResult MatMulOp::verify() {
+  if (failed(checkType(*this, getA(), Byte, "operand")) ||
+      failed(checkType(*this, getB(), Byte, "operand")) ||
+      failed(checkType(*this, getResult(), I32, "result")))
+    return failure();
+  int64_t batch = getBatch(), m = getM(), k = getK(), n = getN();
+  for (int64_t count : {batch, m, k, n})
+    if (count < 1 || count > 65535)
+      return emitOpError() << "batch, m, k and n must be within [1, 65535], "
+                              "got "
+                           << count;
+  std::tuple<Value, int64_t, StringRef> parts[] = {
+      {getA(), batch * m * k, "a"},
+      {getB(), batch * k * n, "b"},
+      {getResult(), batch * m * n, "result"}};
+  for (auto &[value, count, name] : parts)
+    if (numElements(value) != count)
+      return emitOpError() << name << " has " << numElements(value)
+                           << " elements, expected " << count;
+  return success();
+}
+
+LogicalResult QuantizeOp::verify() {
+  if (!(getScale().convertToFloat() > 0.0f))
+    return emitOpError() << "scale must be positive";
+  return checkUnary(*this, getInput(), F32, getResult(), Byte | Half);
+}
+
+LogicalResult DequantizeOp::verify() {
+  return checkUnary(*this, getInput(), Byte | Half | I32, getResult(), F32);
+}
+
+LogicalResult MapOp::verify() {
+  numerics::Function function;
+  if (!numerics::parseFunction(getFunction().str().c_str(), function))
+    return emitOpError() << "unknown function '" << getFunction() << "'";
+  bool binary = numerics::arity(function) == 2;
+  if (binary != static_cast<bool>(getB()))
+    return emitOpError() << "function '" << getFunction() << "' takes "
+                         << (binary ? 2 : 1) << " operands";
+  if (binary)
+    return checkBinary(*this, getA(), getB(), getResult(), F32);
+  return checkUnary(*this, getA(), F32, getResult(), F32);
+}
+
+LogicalResult SoftmaxF32Op::verify() {
+  return checkUnary(*this, getInput(), F32, getResult(), F32);
+}
+
+LogicalResult ConstantOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getValue().getType());
+  if (type != mapType(getResult()))
+    return emitOpError() << "value of type " << getValue().getType()
+                         << " for a result of type " << getResult().getType();
+  return checkType(*this, getResult(), Any, "result");
+}
+
+OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
+
+LogicalResult ConcatOp::verify() {
+  if (getInputs().empty())
+    return emitOpError() << "needs at least one operand";
+  auto axis = static_cast<int64_t>(getAxis());
+  if (axis < 0 || axis > 2)
+    return emitOpError() << "axis is " << axis << ", must be 0, 1 or 2";
+  RankedTensorType result = mapType(getResult());
+  int64_t total = 0;
+  for (Value input : getInputs()) {
+    RankedTensorType type = mapType(input);
+    for (int i = 0; i < 3; ++i)
+      if (i != axis && type.getDimSize(i) != result.getDimSize(i))
+        return emitOpError() << "operand " << type << " does not fit result "
+                             << result << " along axis " << axis;
+    if (type.getElementType() != result.getElementType())
+      return emitOpError() << "operand " << type << " and result " << result
+                           << " differ in element type";
+    total += type.getDimSize(axis);
+  }
+  if (total != result.getDimSize(axis))
+    return emitOpError() << "operands have " << total << " entries along axis "
+                         << axis << ", the result " << result.getDimSize(axis);
+  return success();
+}
+
+LogicalResult MoveOp::verify() {
+  size_t loops = getCounts().size();
+  if (loops > 6 || getSrcStrides().size() != loops ||
+      getDstStrides().size() != loops)
+    return emitOpError()
+           << "counts, src_strides and dst_strides need one entry for each of "
+              "at most six loops, got "
+           << loops << ", " << getSrcStrides().size() << " and "
+           << getDstStrides().size();
+  if (mapType(getInput()).getElementType() !=
+      mapType(getResult()).getElementType())
+    return emitOpError() << "operand and result differ in element type";
+  // The furthest elements read and written.
+  std::tuple<Value, ArrayRef<int64_t>, int64_t, StringRef> sides[] = {
+      {getInput(), getSrcStrides(), static_cast<int64_t>(getSrcOffset()),
+       "reads"},
+      {getResult(), getDstStrides(), static_cast<int64_t>(getDstOffset()),
+       "writes"}};
+  for (auto &[value, strides, offset, verb] : sides) {
+    if (offset < 0 || offset > kLargest)
+      return emitOpError() << verb << " from element " << offset;
+    int64_t low = offset, high = offset;
+    for (size_t i = 0; i < loops; ++i) {
+      if (getCounts()[i] < 1 || getCounts()[i] > kLargest ||
+          std::abs(strides[i]) > kLargest)
+        return emitOpError() << "loop of " << getCounts()[i] << " steps of "
+                             << strides[i] << " is out of range";
+      int64_t span = (getCounts()[i] - 1) * strides[i];
+      (span < 0 ? low : high) += span;
+    }
+    if (low < 0 || high >= numElements(value))
+      return emitOpError() << verb << " elements " << low << " to " << high
+                           << " of " << numElements(value);
+  }
+  return checkType(*this, getResult(), Any, "result");
+}
+
+LogicalResult ReshapeOp::verify() {
+  if (numElements(getInput()) != numElements(getResult()) ||
+      mapType(getInput()).getElementType() !=
+          mapType(getResult()).getElementType())
+    return emitOpError() << "operand " << getInput().getType() << " and result "
+                         << getResult().getType()
+                         << " differ in elements or element type";
+  return success();
+}
