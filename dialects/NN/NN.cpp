@@ -15,6 +15,7 @@ using namespace mlir;
 using namespace cimc::nn;
 
 #include "NN/NNDialect.cpp.inc"
+#include "NN/NNInterfaces.cpp.inc"
 #define GET_OP_CLASSES
 #include "NN/NNOps.cpp.inc"
 

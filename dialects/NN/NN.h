@@ -9,6 +9,8 @@
 #ifndef CIMC_DIALECTS_NN_NN_H
 #define CIMC_DIALECTS_NN_NN_H
 
+#include "NN/WeightMatrix.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
@@ -18,6 +20,8 @@
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <optional>
 
 namespace cimc::nn {
 
@@ -37,6 +41,7 @@ public:
 } // namespace cimc::nn
 
 #include "NN/NNDialect.h.inc"
+#include "NN/NNInterfaces.h.inc"
 #define GET_OP_CLASSES
 #include "NN/NNOps.h.inc"
 

@@ -14,6 +14,7 @@ include "mlir/IR/OpBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
+include "NNInterfaces.td"
 
 def NN_Dialect : Dialect {
   let name = "nn";
@@ -114,7 +115,7 @@ def NN_CastOp : NN_ShapedOp<"cast"> {
 // Weighted sums
 //===----------------------------------------------------------------------===//
 
-def NN_ConvOp : NN_ShapedOp<"conv"> {
+def NN_ConvOp : NN_ShapedOp<"conv", [DeclareOpInterfaceMethods<NN_WeightMatrixOpInterface>]> {
   let summary = "convolution with 1 to 3 spatial axes";
   let description = [{
     `input` is [N, C, spatial...], `weight` is [M, C/group, kernel...], the
@@ -135,7 +136,7 @@ def NN_ConvOp : NN_ShapedOp<"conv"> {
   let hasVerifier = 1;
 }
 
-def NN_MatMulOp : NN_ShapedOp<"matmul"> {
+def NN_MatMulOp : NN_ShapedOp<"matmul", [DeclareOpInterfaceMethods<NN_WeightMatrixOpInterface>]> {
   let summary = "matrix product, batched by broadcasting, with optional bias";
   let description = [{
     `a` is [batch..., M, K] ([..., K, M] with `transpose_a`), `b` is

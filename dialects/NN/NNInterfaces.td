@@ -1,0 +1,29 @@
+//===- NNInterfaces.td - what nn operations say of themselves -*- tablegen -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_DIALECTS_NN_INTERFACES_TD
+#define CIMC_DIALECTS_NN_INTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def NN_WeightMatrixOpInterface : OpInterface<"WeightMatrixOpInterface"> {
+  let cppNamespace = "::cimc::nn";
+  let description = [{
+    An operation that multiplies windows of an activation with matrices known
+    at compile time. Mapping asks only this and has no switch over operations.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      How the operation is weight matrices; nothing where it is not, because
+      the weights are no constant, or the input has more axes than a chip
+      handles.
+    }], "::std::optional<::cimc::nn::WeightMatrix>", "getWeightMatrix">
+  ];
+}
+
+#endif // CIMC_DIALECTS_NN_INTERFACES_TD
