@@ -1,0 +1,168 @@
+//===- Gemm.cpp - matrix products on the host -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Support/Gemm.h"
+
+#include "GemmKernels.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace cimc {
+
+using detail::GemmKernels;
+
+static const GemmKernels &kernels() {
+#if defined(__x86_64__)
+  static const GemmKernels &best = []() -> const GemmKernels & {
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vnni"))
+      return detail::avx512Kernels;
+    if (__builtin_cpu_supports("avx2"))
+      return detail::avx2Kernels;
+    return detail::baselineKernels;
+  }();
+  return best;
+#else
+  return detail::baselineKernels;
+#endif
+}
+
+namespace {
+
+constexpr int64_t blockK = 256;
+constexpr int maxPanel = 32;
+
+/// How a kernel takes its operands, for each element type.
+template <typename T> struct Traits;
+template <> struct Traits<float> {
+  using Sum = float;
+  /// Elements along k that one step of a kernel takes.
+  static constexpr int pack = 1;
+};
+template <> struct Traits<int16_t> {
+  using Sum = int32_t;
+  static constexpr int pack = 2;
+};
+
+/// panel[step][column][element of the step]; columns and steps beyond the
+/// matrix are zero.
+template <typename T>
+void packPanel(T *panel, MatrixRef<const T> b, int64_t k, int64_t columns,
+               int64_t panelColumns) {
+  constexpr int pack = Traits<T>::pack;
+  if (columns < panelColumns || k % pack != 0)
+    std::fill_n(panel, (k + pack - 1) / pack * pack * panelColumns, T(0));
+  for (int64_t p = 0; p < k; ++p) {
+    const T *row = b.data + p * b.rowStride;
+    T *to = panel + p / pack * pack * panelColumns + p % pack;
+    if (b.columnStride == 1)
+      for (int64_t j = 0; j < columns; ++j)
+        to[j * pack] = row[j];
+    else
+      for (int64_t j = 0; j < columns; ++j)
+        to[j * pack] = row[j * b.columnStride];
+  }
+}
+
+inline void add(float &a, float b) { a += b; }
+inline void add(int32_t &a, int32_t b) {
+  a = static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
+
+template <typename T>
+void multiply(int64_t m, int64_t n, int64_t k, MatrixRef<const T> a,
+              MatrixRef<const T> b, MatrixRef<typename Traits<T>::Sum> c) {
+  using Sum = typename Traits<T>::Sum;
+  constexpr int pack = Traits<T>::pack;
+  if (m <= 0 || n <= 0)
+    return;
+  // A tall thin result fills the vectors better than a flat one.
+  if (m < n && m <= 4) {
+    std::swap(m, n);
+    std::swap(a, b);
+    std::swap(a.rowStride, a.columnStride);
+    std::swap(b.rowStride, b.columnStride);
+    std::swap(c.rowStride, c.columnStride);
+  }
+  const GemmKernels &kernel = kernels();
+  std::vector<T> panel(blockK * maxPanel), packedA;
+  alignas(64) Sum tile[detail::maxTileRows * maxPanel];
+  for (int64_t k0 = 0; k0 == 0 || k0 < k; k0 += blockK) {
+    int64_t depth = std::min(blockK, k - k0);
+    int64_t steps = (depth + pack - 1) / pack;
+    MatrixRef<const T> rows{a.data + k0 * a.columnStride, a.rowStride,
+                            a.columnStride};
+    if (pack > 1 && (rows.columnStride != 1 || depth % pack != 0)) {
+      packedA.assign(m * steps * pack, T(0));
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t p = 0; p < depth; ++p)
+          packedA[i * steps * pack + p] =
+              rows.data[i * rows.rowStride + p * rows.columnStride];
+      rows = {packedA.data(), steps * pack, 1};
+    }
+    for (int64_t j0 = 0; j0 < n;) {
+      int vectors = n - j0 > kernel.width ? 2 : 1;
+      int64_t panelColumns = int64_t(vectors) * kernel.width;
+      int64_t columns = std::min(panelColumns, n - j0);
+      packPanel<T>(panel.data(),
+                   {b.data + k0 * b.rowStride + j0 * b.columnStride,
+                    b.rowStride, b.columnStride},
+                   depth, columns, panelColumns);
+      for (int64_t i0 = 0; i0 < m; i0 += kernel.tileRows) {
+        int64_t height = std::min<int64_t>(kernel.tileRows, m - i0);
+        const T *start = rows.data + i0 * rows.rowStride;
+        if constexpr (pack == 1)
+          kernel.f32[height - 1][vectors - 1](steps, start, rows.rowStride,
+                                              rows.columnStride, panel.data(),
+                                              tile);
+        else
+          kernel.i16[height - 1][vectors - 1](steps, start, rows.rowStride,
+                                              panel.data(), tile);
+        for (int64_t i = 0; i < height; ++i) {
+          const Sum *from = tile + i * panelColumns;
+          Sum *to = c.data + (i0 + i) * c.rowStride + j0 * c.columnStride;
+          if (k0 == 0)
+            for (int64_t j = 0; j < columns; ++j)
+              to[j * c.columnStride] = from[j];
+          else
+            for (int64_t j = 0; j < columns; ++j)
+              add(to[j * c.columnStride], from[j]);
+        }
+      }
+      j0 += columns;
+    }
+  }
+}
+
+} // namespace
+
+void gemm(int64_t m, int64_t n, int64_t k, MatrixRef<const float> a,
+          MatrixRef<const float> b, MatrixRef<float> c) {
+  multiply<float>(m, n, k, a, b, c);
+}
+
+void gemm(int64_t m, int64_t n, int64_t k, MatrixRef<const int16_t> a,
+          MatrixRef<const int16_t> b, MatrixRef<int32_t> c) {
+  multiply<int16_t>(m, n, k, a, b, c);
+}
+
+void axpy(int64_t n, float w, const float *x, int64_t step, float *y) {
+  kernels().axpyF32(n, w, x, step, y);
+}
+
+void axpy(int64_t n, int16_t w, const int16_t *x, int64_t step, int32_t *y) {
+  kernels().axpyI16(n, w, x, step, y);
+}
+
+} // namespace cimc
