@@ -110,6 +110,21 @@ void softmaxRow(const uint8_t *in, uint8_t *out, int64_t length, bool isSigned,
   }
 }
 
+void softmaxF32(const float *in, float *out, int64_t length) {
+  if (length <= 0)
+    return;
+  float largest = in[0];
+  for (int64_t i = 1; i < length; ++i)
+    largest = in[i] > largest ? in[i] : largest;
+  float sum = 0.0f;
+  for (int64_t i = 0; i < length; ++i) {
+    out[i] = std::exp(in[i] - largest);
+    sum += out[i];
+  }
+  for (int64_t i = 0; i < length; ++i)
+    out[i] = out[i] / sum;
+}
+
 namespace {
 struct FunctionInfo {
   const char *mnemonic;
@@ -149,6 +164,24 @@ float apply(Function function, float a, float b, float alpha, float beta) {
 #include "cimc/Support/Functions.def"
   }
   return a;
+}
+
+void applyToAll(Function function, const float *in, float *out, int64_t length,
+                float alpha, float beta) {
+  // The switch outside the loop; `b` is for the functions of two variables,
+  // which have no meaning here.
+  const float b = 0.0f;
+  (void)b;
+  switch (function) {
+#define CIMC_FUNCTION(NAME, MNEMONIC, ARITY, EXPRESSION)                       \
+  case Function::NAME:                                                         \
+    for (int64_t i = 0; i < length; ++i) {                                     \
+      const float a = in[i];                                                   \
+      out[i] = EXPRESSION;                                                     \
+    }                                                                          \
+    return;
+#include "cimc/Support/Functions.def"
+  }
 }
 
 std::array<int8_t, 256> makeTable(Function function, float alpha, float beta,

@@ -115,7 +115,9 @@ bool firstIsSpanScalar(const std::vector<int64_t> &shapeA,
 /// R6: r = (sa * sb) / sc.
 inline int32_t mul(int32_t a, int32_t zeroA, int32_t b, int32_t zeroB, float r,
                    int32_t zeroC, Range range) {
-  float product = static_cast<float>((a - zeroA) * (b - zeroB));
+  // 64 bits, for the products of 16-bit operands.
+  float product =
+      static_cast<float>((int64_t(a) - zeroA) * (int64_t(b) - zeroB));
   float scaled = product * r;
   return roundSaturate(scaled + static_cast<float>(zeroC), range);
 }
@@ -156,6 +158,9 @@ SoftmaxConstants softmaxConstants(float scaleX, float scaleY, int64_t length);
 void softmaxRow(const uint8_t *in, uint8_t *out, int64_t length, bool isSigned,
                 const std::array<float, 256> &table, float y, int32_t zeroY);
 
+/// softmax of `length` floats at stride 1: exp(x - max), summed in order, divided.
+void softmaxF32(const float *in, float *out, int64_t length);
+
 /// Functions of one fp32 variable that tables and the vector unit compute.
 enum class Function : uint8_t {
 #define CIMC_FUNCTION(NAME, MNEMONIC, ARITY, EXPRESSION) NAME,
@@ -170,6 +175,10 @@ int arity(Function function);
 bool parseFunction(const char *mnemonic, Function &function);
 /// f(a), or f(a, b); alpha and beta are the operation's attributes.
 float apply(Function function, float a, float b, float alpha, float beta);
+
+/// out[i] = apply(function, a[i], ...), for functions of one variable.
+void applyToAll(Function function, const float *a, float *out, int64_t length,
+                float alpha, float beta);
 
 /// R8, R10: table[raw byte of x] = quantize(f(dequantize(x))). Identity
 /// requantizes.
