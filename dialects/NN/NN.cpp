@@ -5,17 +5,24 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// Verifiers, folds and the constant materializer. What shape a result has is
+// in NNShapes.cpp.
+//
+//===----------------------------------------------------------------------===//
 
 #include "NN/NN.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
+using namespace cimc;
 using namespace cimc::nn;
 
 #include "NN/NNDialect.cpp.inc"
-#include "NN/NNInterfaces.cpp.inc"
 #define GET_OP_CLASSES
 #include "NN/NNOps.cpp.inc"
 
@@ -24,4 +31,167 @@ void NNDialect::initialize() {
 #define GET_OP_LIST
 #include "NN/NNOps.cpp.inc"
       >();
+}
+
+Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value,
+                                          Type type, Location loc) {
+  auto elements = dyn_cast<ElementsAttr>(value);
+  if (!elements || !isa<RankedTensorType>(type))
+    return nullptr;
+  return ConstantOp::create(builder, loc, type, elements);
+}
+
+//===----------------------------------------------------------------------===//
+// Element types
+//===----------------------------------------------------------------------===//
+
+bool nn::isQuantized(Type type) {
+  return isa<quant::QuantizedType>(getElementTypeOrSelf(type));
+}
+
+Type nn::storageType(Type elementType) {
+  auto type = dyn_cast<quant::QuantizedType>(elementType);
+  if (!type)
+    return elementType;
+  return IntegerType::get(type.getContext(), type.getStorageTypeIntegralWidth(),
+                          type.isSigned() ? IntegerType::Signless
+                                          : IntegerType::Unsigned);
+}
+
+static Type elementType(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
+
+static quant::UniformQuantizedPerAxisType perAxis(Value value) {
+  return dyn_cast<quant::UniformQuantizedPerAxisType>(elementType(value));
+}
+
+//===----------------------------------------------------------------------===//
+// Constants and conversions
+//===----------------------------------------------------------------------===//
+
+OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
+
+LogicalResult ConstantOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  auto held = dyn_cast<RankedTensorType>(getValue().getType());
+  if (!held || held.getShape() != type.getShape())
+    return emitOpError("holds a value of type ")
+           << getValue().getType() << " but its result is " << type;
+  Type storage = storageType(type.getElementType());
+  Type element = held.getElementType();
+  bool sameBytes = storage == element;
+  // Signless attributes may stand for unsigned storage too: i8 for u8.
+  if (isQuantized(type))
+    sameBytes |= element.isSignlessInteger(storage.getIntOrFloatBitWidth());
+  if (!sameBytes)
+    return emitOpError("holds elements of type ")
+           << element << " but its result " << type << " is stored as "
+           << storage;
+  return success();
+}
+
+/// Shared by both conversions: which side is which.
+static LogicalResult verifyConversion(Operation *op, Value real,
+                                      Value quantized) {
+  auto type = dyn_cast<quant::QuantizedType>(elementType(quantized));
+  if (!type)
+    return op->emitOpError("needs a quantized type on its integer side, not ")
+           << quantized.getType();
+  if (!isa<FloatType>(elementType(real)))
+    return op->emitOpError("needs a float type on its real side, not ")
+           << real.getType();
+  if (type.getExpressedType() != elementType(real))
+    return op->emitOpError("converts between ")
+           << real.getType() << " and a quantized type that expresses "
+           << type.getExpressedType();
+  return success();
+}
+
+LogicalResult QuantizeOp::verify() {
+  return verifyConversion(*this, getInput(), getResult());
+}
+
+LogicalResult DequantizeOp::verify() {
+  return verifyConversion(*this, getResult(), getInput());
+}
+
+//===----------------------------------------------------------------------===//
+// Weighted sums
+//===----------------------------------------------------------------------===//
+
+/// The element types of a weighted sum: all float, or quantized operands with
+/// a 32-bit bias. `weightAxis` is the axis of output channels.
+static LogicalResult verifyWeightedSum(Operation *op, Value input, Value weight,
+                                       Value bias, Value result,
+                                       int64_t weightAxis) {
+  if (!isQuantized(input.getType())) {
+    for (Value value : {weight, bias, result})
+      if (value && elementType(value) != elementType(input))
+        return op->emitOpError("mixes element types: the input is ")
+               << input.getType() << " but another operand or the result is "
+               << value.getType();
+    return success();
+  }
+  if (!isQuantized(weight.getType()) || !isQuantized(result.getType()))
+    return op->emitOpError("has a quantized input ")
+           << input.getType() << ", so its weight " << weight.getType()
+           << " and its result " << result.getType()
+           << " must be quantized too";
+  if (perAxis(input) || perAxis(result))
+    return op->emitOpError("needs one scale for the whole input and for the "
+                           "whole result; per-axis scales are for weights");
+  if (auto type = perAxis(weight))
+    if (type.getQuantizedDimension() != weightAxis)
+      return op->emitOpError("has weight scales along axis ")
+             << type.getQuantizedDimension()
+             << "; they must run along the output channels, axis "
+             << weightAxis;
+  if (bias && !storageType(elementType(bias)).isSignlessInteger(32))
+    return op->emitOpError("has a quantized input, so its bias must be stored "
+                           "as i32, not ")
+           << bias.getType();
+  return success();
+}
+
+LogicalResult ConvOp::verify() {
+  return verifyWeightedSum(*this, getInput(), getWeight(), getBias(),
+                           getResult(), 0);
+}
+
+LogicalResult MatMulOp::verify() {
+  int64_t rank = cast<RankedTensorType>(getB().getType()).getRank();
+  int64_t axis = getTransposeB() ? rank - 2 : rank - 1;
+  return verifyWeightedSum(*this, getA(), getB(), getBias(), getResult(), axis);
+}
+
+//===----------------------------------------------------------------------===//
+// Data movement
+//===----------------------------------------------------------------------===//
+
+LogicalResult ReshapeOp::verify() {
+  auto from = cast<RankedTensorType>(getInput().getType());
+  auto to = cast<RankedTensorType>(getResult().getType());
+  if (from.getNumElements() != to.getNumElements())
+    return emitOpError("turns ")
+           << from << " with " << from.getNumElements() << " elements into "
+           << to << " with " << to.getNumElements();
+  bool sameKind = isQuantized(from)
+                      ? isQuantized(to)
+                      : from.getElementType() == to.getElementType();
+  if (!sameKind)
+    return emitOpError("changes the element type from ")
+           << from.getElementType() << " to " << to.getElementType();
+  return success();
+}
+
+OpFoldResult ReshapeOp::fold(FoldAdaptor) {
+  return getInput().getType() == getType() ? getInput() : Value();
+}
+
+OpFoldResult TransposeOp::fold(FoldAdaptor) {
+  for (auto [i, axis] : llvm::enumerate(getPerm()))
+    if (static_cast<int64_t>(i) != axis)
+      return {};
+  return getInput().getType() == getType() ? getInput() : Value();
 }
