@@ -1,0 +1,71 @@
+//===- Import.h - ONNX models as nn modules -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_IMPORT_ONNX_IMPORT_H
+#define CIMC_IMPORT_ONNX_IMPORT_H
+
+#include "cimc/Support/Status.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace cimc {
+
+/// What a model leaves open.
+struct ImportOptions {
+  /// Values of symbolic dimensions: `--dim N=1`.
+  std::vector<std::pair<std::string, int64_t>> dims;
+  /// Whole shapes of inputs: `--input-shape data=1x3x224x224`.
+  std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
+};
+
+/// How a file spells an ONNX model.
+enum class OnnxForm { Binary, Text };
+
+/// Told from the content: the text form starts with `<`, which no serialized
+/// model does.
+OnnxForm sniffOnnxForm(std::string_view beginning);
+
+/// Reads a model (serialized, or the text form of onnx.parser) into a module
+/// whose entry `@main` holds nn operations. Arguments and results carry the
+/// ONNX names as `nn.name`; every operation's location names its node.
+///
+/// Errors: Usage where an option names nothing in the model, Unsupported with
+/// a table of every node that has no translation, InvalidInput for everything
+/// that is wrong with the file.
+Result<mlir::OwningOpRef<mlir::ModuleOp>>
+importONNX(const std::string &path, mlir::MLIRContext &context,
+           const ImportOptions &options = {});
+
+/// The same from memory; `path` is for messages and for external data, which
+/// is looked up in its folder.
+Result<mlir::OwningOpRef<mlir::ModuleOp>>
+importONNXBytes(std::string_view bytes, const std::string &path,
+                mlir::MLIRContext &context, const ImportOptions &options = {});
+
+/// One row of `cimc ops`.
+struct SupportedOp {
+  std::string domain, op;
+  /// Opset versions, for example "7-27".
+  std::string versions;
+  std::string constraints;
+};
+
+/// Every operator that can be imported, in the order of OpTable.def.
+std::vector<SupportedOp> supportedOps();
+
+} // namespace cimc
+
+#endif // CIMC_IMPORT_ONNX_IMPORT_H
