@@ -13,11 +13,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace cimc {
+
+/// Where a value of a chip file comes from. `kind` is measured, modelled,
+/// derived or assumed.
+struct ChipSource {
+  std::string kind, text;
+};
 
 /// Everything known about a chip; units are in the names. Fields, defaults,
 /// limits and sources are in ChipSpec.def. Free of MLIR.
@@ -32,6 +39,9 @@ struct ChipSpec {
   TYPE NAME = DEFAULT;
 #include "cimc/Target/ChipSpec.def"
 
+  /// By "group.key", where a file says more than the table's default.
+  std::map<std::string, ChipSource> sources;
+
   int64_t chiplets() const {
     return hierarchy.chiplet_rows * hierarchy.chiplet_columns;
   }
@@ -44,6 +54,18 @@ struct ChipSpec {
   int64_t macros() const { return cores() * hierarchy.macros_per_core; }
   /// Weight columns of one macro at `bits` bits a weight.
   int64_t weightColumns(int64_t bits) const { return macro.columns / bits; }
+  /// Bytes of weights all macros hold.
+  double weightBytes() const {
+    return static_cast<double>(macros()) * static_cast<double>(macro.rows) *
+           static_cast<double>(macro.columns) / 8;
+  }
+  /// Most operations on int8 (two a multiplication with addition), in 1e12 a
+  /// second.
+  double peakTops() const {
+    return 2e-6 * static_cast<double>(macros()) *
+           static_cast<double>(macro.active_rows) *
+           (static_cast<double>(macro.columns) / 8) / 8 * core.clock_mhz;
+  }
   /// A core's memory: its own SRAM, then its share of the tile's, one address
   /// space.
   int64_t coreBytes() const { return core.sram_kb * 1024; }

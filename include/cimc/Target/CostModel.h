@@ -12,6 +12,7 @@
 #include "cimc/Target/ChipSpec.h"
 
 #include <cstdint>
+#include <vector>
 
 namespace cimc {
 
@@ -35,7 +36,9 @@ public:
 
   /// `vectors` products with a tile of `rows` x `columns` weights of
   /// `weightBits` on `macros` macros in parallel, inputs of `inputBits`, R =
-  /// `reuse` vectors per read. Excludes moving inputs and sums (sramAccess).
+  /// `reuse` vectors per read. Excludes moving inputs and sums (sramAccess). R
+  /// beyond macro.partial_sum_depth spills partial sums to the core's memory, 3
+  /// bytes each way per output and row group; that is included.
   Cost mvm(int64_t vectors, int64_t rows, int64_t columns, int64_t macros,
            int64_t weightBits, int64_t inputBits, int64_t reuse) const;
 
@@ -46,11 +49,15 @@ public:
   /// tile's share). Time is hidden behind the unit that does it.
   Cost sramAccess(int64_t address, int64_t bytes) const;
 
-  /// Moving `bytes` from core to core (-1: host) on idle networks.
+  /// Moving `bytes` from core to core (-1: host) on idle networks. The memories
+  /// at both ends are charged by sramAccess; within a core nothing else is.
   Cost transfer(int64_t from, int64_t to, int64_t bytes) const;
 
   /// Writing `cells` cells of one macro.
   Cost program(int64_t cells) const;
+  /// Writing many macros: `cells[chiplet]` lists the cells of its macros. Chiplets
+  /// work at the same time, each on macro.write_parallel_macros macros, in order.
+  Cost program(const std::vector<std::vector<int64_t>> &cells) const;
 
   /// Power that flows at rest, in W.
   double staticPower() const;

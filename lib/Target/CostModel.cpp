@@ -1,0 +1,191 @@
+//===- CostModel.cpp - time and energy of what a chip does ----------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Target/CostModel.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+using namespace cimc;
+
+namespace {
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// A partial sum spilled to memory is 24 bits, out and back.
+constexpr double spillBytes = 6;
+
+} // namespace
+
+Cost CostModel::mvm(int64_t vectors, int64_t rows, int64_t columns,
+                    int64_t macros, int64_t weightBits, int64_t inputBits,
+                    int64_t reuse) const {
+  if (vectors <= 0 || rows <= 0 || columns <= 0)
+    return {};
+  reuse = std::clamp<int64_t>(reuse, 1, vectors);
+  const auto &macro = spec.macro;
+  double cycle = 1e3 / spec.core.clock_mhz;
+  int64_t groups = ceilDiv(rows, macro.active_rows);
+  // A group is read while the one before computes; whichever takes longer sets
+  // the pace. Column sets and macros work side by side and cost no time.
+  auto groupNs = [&](int64_t served) {
+    return std::max(static_cast<double>(served * inputBits) * cycle,
+                    macro.row_read_ns);
+  };
+  int64_t whole = vectors / reuse, rest = vectors % reuse;
+  Cost cost;
+  cost.ns = static_cast<double>(groups * whole) * groupNs(reuse) +
+            static_cast<double>(macro.fill_cycles) * cycle;
+  if (rest)
+    cost.ns += static_cast<double>(groups) * groupNs(rest);
+
+  double weights = static_cast<double>(rows) * static_cast<double>(columns);
+  double products = weights * static_cast<double>(vectors);
+  // Energies per product are those of 8 by 8 bits; the adder tree and the
+  // accumulator switch once per pair of bits.
+  double bitPairs = static_cast<double>(weightBits * inputBits) / 64;
+  double fj = weights * static_cast<double>(weightBits) *
+              macro.read_fj_per_bit * static_cast<double>(whole + (rest != 0));
+  fj += products * bitPairs * macro.mac_fj;
+  if (reuse > 1)
+    fj += products * bitPairs * macro.partial_sum_fj_per_mac;
+  if (reuse > macro.partial_sum_depth && groups > 1) {
+    double spilled = static_cast<double>(
+        whole * (reuse - macro.partial_sum_depth) +
+        std::max<int64_t>(rest - macro.partial_sum_depth, 0));
+    fj += spilled * static_cast<double>(columns * groups) * spillBytes *
+          spec.core.sram_pj_per_byte * 1e3;
+  }
+  cost.nj = fj * 1e-6;
+  return cost;
+}
+
+Cost CostModel::vector(int64_t operations, bool isFloat) const {
+  const auto &core = spec.core;
+  int64_t lanes = isFloat ? core.vector_fp_lanes : core.vector_int_lanes;
+  Cost cost;
+  cost.ns =
+      static_cast<double>(ceilDiv(std::max<int64_t>(operations, 0), lanes) +
+                          core.vector_latency_cycles) *
+      1e3 / core.clock_mhz;
+  // An fp32 lane takes the place, and the energy, of several integer lanes.
+  double weight =
+      isFloat ? std::max(1.0, static_cast<double>(core.vector_int_lanes) /
+                                  static_cast<double>(lanes))
+              : 1.0;
+  cost.nj =
+      static_cast<double>(operations) * weight * core.vector_pj_per_op * 1e-3;
+  return cost;
+}
+
+Cost CostModel::sramAccess(int64_t address, int64_t bytes) const {
+  int64_t inCore = std::clamp<int64_t>(spec.coreBytes() - address, 0, bytes);
+  double pj = static_cast<double>(inCore) * spec.core.sram_pj_per_byte +
+              static_cast<double>(bytes - inCore) * spec.tile.sram_pj_per_byte;
+  return {0, pj * 1e-3};
+}
+
+CorePosition CostModel::position(int64_t core) const {
+  const auto &h = spec.hierarchy;
+  CorePosition p;
+  p.core = core % h.cores_per_tile;
+  p.tile = core / h.cores_per_tile % spec.tilesPerChiplet();
+  p.chiplet = core / h.cores_per_tile / spec.tilesPerChiplet();
+  p.tileRow = p.tile / h.tile_columns;
+  p.tileColumn = p.tile % h.tile_columns;
+  p.chipletRow = p.chiplet / h.chiplet_columns;
+  p.chipletColumn = p.chiplet % h.chiplet_columns;
+  return p;
+}
+
+Cost CostModel::transfer(int64_t from, int64_t to, int64_t bytes) const {
+  if (from == to || bytes <= 0)
+    return {};
+  // The host enters at chiplet 0, and a chiplet at its tile 0. The head of the
+  // message walks the way, then the rest follows through the narrowest link.
+  CorePosition entrance = position(0);
+  CorePosition a = from < 0 ? entrance : position(from);
+  CorePosition b = to < 0 ? entrance : position(to);
+  bool host = from < 0 || to < 0;
+  int64_t nopHops = std::abs(a.chipletRow - b.chipletRow) +
+                    std::abs(a.chipletColumn - b.chipletColumn);
+  int64_t nocHops = 0;
+  if (nopHops > 0 || host) {
+    nocHops = (from < 0 ? 0 : a.tileRow + a.tileColumn) +
+              (to < 0 ? 0 : b.tileRow + b.tileColumn);
+  } else {
+    nocHops =
+        std::abs(a.tileRow - b.tileRow) + std::abs(a.tileColumn - b.tileColumn);
+  }
+  // Also a message within a tile passes its router.
+  nocHops = std::max<int64_t>(nocHops, 1);
+
+  double bits = static_cast<double>(bytes) * 8,
+         size = static_cast<double>(bytes);
+  double nocCycle = 1e3 / spec.noc.clock_mhz;
+  Cost cost;
+  cost.ns = nocCycle * static_cast<double>(spec.noc.inject_cycles +
+                                           spec.noc.hop_cycles * nocHops);
+  double serial =
+      nocCycle * static_cast<double>(ceilDiv(bytes * 8, spec.noc.link_bits));
+  double pj = bits * spec.noc.pj_per_bit_hop * static_cast<double>(nocHops);
+  if (nopHops > 0) {
+    cost.ns += spec.nop.hop_ns * static_cast<double>(nopHops);
+    serial = std::max(serial, size / spec.nop.link_gb_per_s);
+    pj += bits * spec.nop.pj_per_bit_hop * static_cast<double>(nopHops);
+  }
+  if (host) {
+    cost.ns += spec.host.latency_ns;
+    serial = std::max(serial, size / spec.host.gb_per_s);
+    pj += bits * spec.host.pj_per_bit;
+  }
+  cost.ns += serial;
+  cost.nj = pj * 1e-3;
+  return cost;
+}
+
+Cost CostModel::program(int64_t cells) const {
+  const auto &macro = spec.macro;
+  return {static_cast<double>(ceilDiv(cells, macro.write_parallel_cells) *
+                              macro.write_loops) *
+              macro.write_pulse_ns,
+          static_cast<double>(cells) * macro.write_pj_per_bit * 1e-3};
+}
+
+Cost CostModel::program(const std::vector<std::vector<int64_t>> &cells) const {
+  Cost total;
+  size_t batch = static_cast<size_t>(spec.macro.write_parallel_macros);
+  for (const std::vector<int64_t> &chiplet : cells) {
+    double ns = 0;
+    for (size_t begin = 0; begin < chiplet.size(); begin += batch) {
+      double longest = 0;
+      for (size_t i = begin; i < std::min(begin + batch, chiplet.size()); ++i) {
+        Cost one = program(chiplet[i]);
+        longest = std::max(longest, one.ns);
+        total.nj += one.nj;
+      }
+      ns += longest;
+    }
+    total.ns = std::max(total.ns, ns);
+  }
+  return total;
+}
+
+double CostModel::staticPower() const {
+  return spec.power.static_w_per_chiplet *
+             static_cast<double>(spec.chiplets()) +
+         spec.power.static_w;
+}
+
+double CostModel::withClock(double nj) const {
+  return nj * (1 + spec.power.clock_fraction);
+}
+
+double CostModel::withRegulator(double nj) const {
+  return nj * (1 + spec.power.regulator_loss);
+}
