@@ -34,17 +34,25 @@ inline int32_t addWrapping(int32_t a, int32_t b) {
                               static_cast<uint32_t>(b));
 }
 
-/// Half to even, in the default rounding mode.
-inline float roundHalfEven(float x) { return std::nearbyintf(x); }
+/// Half to even, in the default rounding mode. A zero may lose its sign.
+inline float roundHalfEven(float x) {
+  // Adding 1.5 * 2^23 pushes the fraction out; nearbyintf is a library call on
+  // plain x86-64.
+  if (std::fabs(x) < 4194304.0f) {
+    float shifted = x + 12582912.0f;
+    return shifted - 12582912.0f;
+  }
+  return std::nearbyintf(x);
+}
 
 /// Clamp in fp32, round, add the zero point: the common tail of R3 and R4. NaN
 /// gives the lower limit.
 inline int32_t clampRound(float p, int32_t zero, Range range) {
-  float low = static_cast<float>(range.min - zero);
-  float high = static_cast<float>(range.max - zero);
+  float low = static_cast<float>(int64_t(range.min) - zero);
+  float high = static_cast<float>(int64_t(range.max) - zero);
   if (!(p > low))
     return range.min;
-  if (p > high)
+  if (p >= high)
     return range.max;
   return static_cast<int32_t>(roundHalfEven(p)) + zero;
 }

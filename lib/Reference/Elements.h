@@ -1,0 +1,29 @@
+//===- Elements.h - elements attributes, read in place -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_REFERENCE_ELEMENTS_H
+#define CIMC_LIB_REFERENCE_ELEMENTS_H
+
+#include "cimc/Support/HostTensor.h"
+
+#include "mlir/IR/BuiltinAttributeInterfaces.h"
+
+#include <optional>
+
+namespace cimc::reference {
+
+/// The host type of an unquantized element type; nothing where there is none.
+std::optional<DType> elementDType(mlir::Type type);
+
+/// The elements of an attribute in row-major order, aligned, where they can be
+/// read without a copy; else empty.
+llvm::ArrayRef<char> elementBytes(mlir::ElementsAttr attr);
+
+} // namespace cimc::reference
+
+#endif // CIMC_LIB_REFERENCE_ELEMENTS_H

@@ -1,0 +1,326 @@
+//===- NNEvaluator.cpp - runs a module at the nn level -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Reference/Evaluator.h"
+
+#include "Elements.h"
+#include "NNOperations.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cstring>
+
+using namespace mlir;
+
+namespace cimc {
+
+using namespace reference;
+using numerics::Function;
+
+Result<func::FuncOp> findEntry(ModuleOp module) {
+  func::FuncOp entry;
+  int count = 0;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (function.isDeclaration())
+      continue;
+    if (function.getName() == "main")
+      return function;
+    entry = function;
+    ++count;
+  }
+  if (count == 1)
+    return entry;
+  return Error{
+      ExitCode::InvalidInput,
+      "the module has " + std::to_string(count) +
+          " functions with a body; name the network's function 'main'"};
+}
+
+/// What an operation of one variable computes; nothing for other operations.
+struct UnaryFunction {
+  Function function;
+  float alpha = 0.0f, beta = 0.0f;
+};
+static std::optional<UnaryFunction> unaryFunction(Operation *op) {
+  using R = std::optional<UnaryFunction>;
+  auto plain = [](Function function) {
+    return [function](auto) -> R { return UnaryFunction{function}; };
+  };
+  return llvm::TypeSwitch<Operation *, R>(op)
+      .Case<nn::ReluOp>(plain(Function::Relu))
+      .Case<nn::SigmoidOp>(plain(Function::Sigmoid))
+      .Case<nn::TanhOp>(plain(Function::Tanh))
+      .Case<nn::ExpOp>(plain(Function::Exp))
+      .Case<nn::LogOp>(plain(Function::Log))
+      .Case<nn::SqrtOp>(plain(Function::Sqrt))
+      .Case<nn::ReciprocalOp>(plain(Function::Reciprocal))
+      .Case<nn::NegOp>(plain(Function::Neg))
+      .Case<nn::AbsOp>(plain(Function::Abs))
+      .Case<nn::ErfOp>(plain(Function::Erf))
+      .Case<nn::HardSwishOp>(plain(Function::HardSwish))
+      .Case<nn::LeakyReluOp>([](auto leaky) -> R {
+        return UnaryFunction{Function::LeakyRelu,
+                             leaky.getAlpha().convertToFloat()};
+      })
+      .Case<nn::HardSigmoidOp>([](auto hard) -> R {
+        return UnaryFunction{Function::HardSigmoid,
+                             hard.getAlpha().convertToFloat(),
+                             hard.getBeta().convertToFloat()};
+      })
+      .Case<nn::ClipOp>([](auto clip) -> R {
+        return UnaryFunction{Function::Clip, clip.getMin().convertToFloat(),
+                             clip.getMax().convertToFloat()};
+      })
+      .Default([](Operation *) -> R { return std::nullopt; });
+}
+
+static std::optional<Function> binaryFunction(Operation *op) {
+  using R = std::optional<Function>;
+  return llvm::TypeSwitch<Operation *, R>(op)
+      .Case<nn::AddOp>([](auto) -> R { return Function::Add; })
+      .Case<nn::SubOp>([](auto) -> R { return Function::Sub; })
+      .Case<nn::MulOp>([](auto) -> R { return Function::Mul; })
+      .Case<nn::DivOp>([](auto) -> R { return Function::Div; })
+      .Case<nn::PowOp>([](auto) -> R { return Function::Pow; })
+      .Case<nn::MaxOp>([](auto) -> R { return Function::Max; })
+      .Case<nn::MinOp>([](auto) -> R { return Function::Min; })
+      .Default([](Operation *) -> R { return std::nullopt; });
+}
+
+/// The result type of an operation decides with the operands' how it computes.
+static Evaluated evaluate(Operation *op, Operands in) {
+  if (op->getNumResults() != 1)
+    return failure(op, "is not an operation of the nn level");
+  std::optional<TensorInfo> out = describe(op->getResult(0).getType());
+  if (!out)
+    return failure(op, "its result type is not a static tensor of a known "
+                       "element type");
+  if (std::optional<UnaryFunction> f = unaryFunction(op))
+    return unary(op, f->function, f->alpha, f->beta, in, *out);
+  if (std::optional<Function> f = binaryFunction(op))
+    return binary(op, *f, in, *out);
+  auto with = [&](auto fn) {
+    return [&, fn](auto concrete) { return fn(concrete, in, *out); };
+  };
+  return llvm::TypeSwitch<Operation *, Evaluated>(op)
+      .Case<nn::QuantizeOp>(with(quantize))
+      .Case<nn::DequantizeOp>(with(dequantize))
+      .Case<nn::CastOp>(with(reference::cast))
+      .Case<nn::ConvOp>(with(convolution))
+      .Case<nn::MatMulOp>(with(matMul))
+      .Case<nn::SoftmaxOp>(with(softmax))
+      .Case<nn::BatchNormOp>(with(batchNorm))
+      .Case<nn::MaxPoolOp>(with(maxPool))
+      .Case<nn::AvgPoolOp>(with(avgPool))
+      .Case<nn::GlobalAvgPoolOp>(with(globalAvgPool))
+      .Case<nn::ReshapeOp>(with(reshape))
+      .Case<nn::TransposeOp>(with(transpose))
+      .Case<nn::ConcatOp>(with(concat))
+      .Case<nn::PadOp>(with(pad))
+      .Case<nn::SliceOp>(with(slice))
+      .Default([](Operation *other) {
+        return Evaluated(failure(other, "is not an operation of the nn level"));
+      });
+}
+
+/// A tensor that a caller gave, checked against the type it stands for.
+static Result<Operand> asOperand(const HostTensor &tensor, Type type,
+                                 const std::string &what) {
+  std::optional<TensorInfo> info = describe(type);
+  if (!info)
+    return Error{ExitCode::Unsupported,
+                 what + " is not a static tensor of a known element type"};
+  if (tensor.type != info->dtype || tensor.shape != info->shape)
+    return Error{ExitCode::InvalidInput,
+                 what + " must be " + name(info->dtype) + " of shape " +
+                     shapeString(info->shape) + ", but is " +
+                     name(tensor.type) + " of shape " +
+                     shapeString(tensor.shape)};
+  return Operand{std::move(*info), tensor.data.data()};
+}
+
+namespace {
+
+/// A value while it is needed.
+struct Slot {
+  TensorInfo info;
+  /// Where the bytes are: in `owned`, in an attribute, or with the caller.
+  const std::byte *data = nullptr;
+  HostTensor owned;
+  /// Uses that have not happened yet.
+  size_t remaining = 0;
+};
+
+class Evaluation {
+public:
+  explicit Evaluation(const ValueObserver &observer) : observer(observer) {}
+
+  Status addArgument(Value value, const HostTensor &tensor, size_t index) {
+    Result<Operand> operand =
+        asOperand(tensor, value.getType(), "input " + std::to_string(index));
+    if (!operand)
+      return operand.takeError();
+    if (observer)
+      observer(value, tensor);
+    Slot &slot = slots[value];
+    slot.data = operand->data;
+    slot.info = std::move(operand->info);
+    slot.remaining = usesOf(value);
+    return {};
+  }
+
+  Status run(Operation *op) {
+    if (auto constant = dyn_cast<nn::ConstantOp>(op))
+      return addConstant(constant);
+    SmallVector<Operand> in;
+    for (Value value : op->getOperands()) {
+      auto found = slots.find(value);
+      if (found == slots.end())
+        return failure(op, "an operand is not defined in this function");
+      in.push_back({found->second.info, found->second.data});
+    }
+    Evaluated result = evaluate(op, in);
+    if (!result)
+      return result.takeError();
+    for (Value value : op->getOperands())
+      release(value);
+    Value value = op->getResult(0);
+    if (observer)
+      observer(value, *result);
+    if (value.use_empty())
+      return {};
+    Slot &slot = slots[value];
+    slot.info = *describe(value.getType());
+    slot.owned = std::move(*result);
+    slot.data = slot.owned.data.data();
+    slot.remaining = usesOf(value);
+    return {};
+  }
+
+  Result<HostTensor> take(Operation *user, Value value) {
+    auto found = slots.find(value);
+    if (found == slots.end())
+      return failure(user, "an operand is not defined in this function");
+    Slot &slot = found->second;
+    HostTensor tensor;
+    if (slot.remaining == 1 && slot.data == slot.owned.data.data()) {
+      tensor = std::move(slot.owned);
+    } else {
+      tensor = HostTensor(slot.info.dtype, slot.info.shape);
+      if (!tensor.data.empty())
+        std::memcpy(tensor.data.data(), slot.data, tensor.data.size());
+    }
+    release(value);
+    return tensor;
+  }
+
+private:
+  static size_t usesOf(Value value) {
+    return static_cast<size_t>(
+        std::distance(value.use_begin(), value.use_end()));
+  }
+
+  /// Frees a value after its last use.
+  void release(Value value) {
+    auto found = slots.find(value);
+    if (found != slots.end() && --found->second.remaining == 0)
+      slots.erase(found);
+  }
+
+  Status addConstant(nn::ConstantOp op) {
+    std::optional<TensorInfo> info = describe(op.getResult().getType());
+    if (!info)
+      return failure(op, "its type is not a static tensor of a known element "
+                         "type");
+    if (op->use_empty())
+      return {};
+    Slot &slot = slots[op.getResult()];
+    slot.remaining = usesOf(op.getResult());
+    size_t bytes = static_cast<size_t>(info->size()) * byteSize(info->dtype);
+    ArrayRef<char> raw = elementBytes(op.getValue());
+    slot.info = std::move(*info);
+    if (raw.size() == bytes && bytes > 0) {
+      slot.data = reinterpret_cast<const std::byte *>(raw.data());
+      return {};
+    }
+    slot.owned = toHostTensor(op.getValue());
+    slot.data = slot.owned.data.data();
+    if (slot.owned.data.size() != bytes)
+      return failure(op, "its attribute does not have the bytes of its type",
+                     ExitCode::InvalidInput);
+    return {};
+  }
+
+  const ValueObserver &observer;
+  // Only looked up, never iterated: the order of pointers does not show.
+  llvm::DenseMap<Value, Slot> slots;
+};
+
+} // namespace
+
+Result<std::vector<HostTensor>>
+evaluateNN(ModuleOp module, const std::vector<HostTensor> &inputs,
+           const ValueObserver &observer) {
+  Result<func::FuncOp> entry = findEntry(module);
+  if (!entry)
+    return entry.takeError();
+  if (!llvm::hasSingleElement(entry->getBody()))
+    return failure(*entry, "a network is a function of one block");
+  if (inputs.size() != entry->getNumArguments())
+    return Error{ExitCode::InvalidInput,
+                 "the network has " + std::to_string(entry->getNumArguments()) +
+                     " inputs, but " + std::to_string(inputs.size()) +
+                     " tensors were given"};
+  Evaluation evaluation(observer);
+  for (auto [index, argument] : llvm::enumerate(entry->getArguments()))
+    if (Status status = evaluation.addArgument(argument, inputs[index], index);
+        !status)
+      return status.takeError();
+  std::vector<HostTensor> outputs;
+  for (Operation &op : entry->getBody().front()) {
+    if (auto ret = dyn_cast<func::ReturnOp>(op)) {
+      for (Value value : ret.getOperands()) {
+        Result<HostTensor> tensor = evaluation.take(&op, value);
+        if (!tensor)
+          return tensor.takeError();
+        outputs.push_back(std::move(*tensor));
+      }
+      return outputs;
+    }
+    if (Status status = evaluation.run(&op); !status)
+      return status.takeError();
+  }
+  return failure(*entry, "the function does not return");
+}
+
+Result<std::vector<HostTensor>>
+evaluateNNOp(Operation *op, const std::vector<HostTensor> &operands) {
+  if (operands.size() != op->getNumOperands())
+    return failure(op,
+                   "was given " + std::to_string(operands.size()) +
+                       " operands, but has " +
+                       std::to_string(op->getNumOperands()),
+                   ExitCode::Internal);
+  if (auto constant = dyn_cast<nn::ConstantOp>(op))
+    return std::vector<HostTensor>{toHostTensor(constant.getValue())};
+  SmallVector<Operand> in;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    Result<Operand> operand =
+        asOperand(operands[i], op->getOperand(i).getType(),
+                  "operand " + std::to_string(i));
+    if (!operand)
+      return failure(op, operand.error().message, operand.error().code);
+    in.push_back(std::move(*operand));
+  }
+  Evaluated result = evaluate(op, in);
+  if (!result)
+    return result.takeError();
+  return std::vector<HostTensor>{std::move(*result)};
+}
+
+} // namespace cimc
