@@ -1,0 +1,302 @@
+//===- ChannelPlan.cpp - which channels a network needs ---------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ChannelPlan.h"
+
+#include "Sched/Sched.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace cimc;
+using namespace cimc::sched;
+
+/// Marks a reshape that must not be an alias.
+static constexpr llvm::StringLiteral kCopy = "sched.copy";
+
+static RankedTensorType mapType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+int64_t RowForm::rowBytes() const {
+  return pixels * channels * elementBytes(type);
+}
+
+bool sched::readsWhole(Operation *op, unsigned operand) {
+  if (isa<cim::ReshapeOp>(op)) {
+    auto in = mapType(op->getOperand(0)), out = mapType(op->getResult(0));
+    return in.getDimSize(0) != out.getDimSize(0);
+  }
+  return isa<cim::MatMulOp, cim::MoveOp>(op);
+}
+
+/// Whether some user reads the value's pixels at a distance.
+static bool isReadStrided(Value value) {
+  for (Operation *user : value.getUsers()) {
+    if (auto concat = dyn_cast<cim::ConcatOp>(user)) {
+      if (concat.getAxis() == 2 ||
+          (concat.getAxis() == 1 && isReadStrided(concat.getResult())))
+        return true;
+    } else if (isa<cim::ReshapeOp>(user) && isAlias(user) &&
+               isReadStrided(user->getResult(0))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool sched::isAlias(Operation *op) {
+  if (auto concat = dyn_cast<cim::ConcatOp>(op))
+    return concat.getAxis() != 0;
+  if (!isa<cim::ReshapeOp>(op) || op->hasAttr(kCopy))
+    return false;
+  auto in = mapType(op->getOperand(0)), out = mapType(op->getResult(0));
+  if (in.getDimSize(0) != out.getDimSize(0))
+    return false;
+  return in == out || !isReadStrided(op->getResult(0));
+}
+
+bool ChannelPlan::isStream(Operation *op) const {
+  return isa<cim::StreamOpInterface>(op) && !isa<cim::ConstantOp>(op) &&
+         !isAlias(op);
+}
+
+ArrayRef<Destination> ChannelPlan::destinations(Value value) const {
+  auto it = routes.find(value);
+  return it == routes.end() ? ArrayRef<Destination>()
+                            : ArrayRef<Destination>(it->second);
+}
+
+Source ChannelPlan::source(OpOperand &operand) const {
+  return sources.lookup(&operand);
+}
+
+int64_t ChannelPlan::core(Operation *op) const { return cores.lookup(op); }
+
+RowForm ChannelPlan::form(Value value) const {
+  auto type = mapType(value);
+  RowForm form{type.getDimSize(0), type.getDimSize(1), type.getDimSize(2), 1,
+               type.getElementType()};
+  if (int64_t pixels = chunkPixels.lookup(value)) {
+    form.chunks = (form.pixels + pixels - 1) / pixels;
+    form.pixels = pixels;
+  }
+  return form;
+}
+
+//===----------------------------------------------------------------------===//
+// Chunks
+//===----------------------------------------------------------------------===//
+
+void ChannelPlan::chooseChunks(func::FuncOp function, const ChipSpec &chip) {
+  // A chunk is a quarter of the core's own SRAM, so that the two in a ring
+  // leave room for constants.
+  int64_t limit = std::max<int64_t>(chip.coreBytes() / 4, 256);
+  llvm::SetVector<Operation *> candidates;
+  function.walk([&](Operation *op) {
+    if (isa<cim::MvmOp, cim::SumOp>(op))
+      candidates.insert(op);
+  });
+  auto fits = [&](Operation *op) {
+    for (Operation *user : op->getResult(0).getUsers())
+      if (!isa<cim::RequantizeOp>(user) && !candidates.contains(user))
+        return false;
+    return isa<cim::MvmOp>(op) || llvm::all_of(op->getOperands(), [&](Value v) {
+             return v.getDefiningOp() && candidates.contains(v.getDefiningOp());
+           });
+  };
+  // One that cannot be cut takes those it adds to or is added to with it.
+  while (candidates.remove_if([&](Operation *op) { return !fits(op); })) {
+  }
+  for (Operation *op : candidates) {
+    RowForm whole = form(op->getResult(0));
+    int64_t chunks =
+        std::min((whole.rowBytes() + limit - 1) / limit, whole.pixels);
+    if (chunks > 1)
+      chunkPixels[op->getResult(0)] = (whole.pixels + chunks - 1) / chunks;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Cores
+//===----------------------------------------------------------------------===//
+
+/// The core of whoever is near a value that has none itself: its users, else
+/// its operands, else the first.
+static int64_t nearbyCore(Operation *op) {
+  auto own = [](Operation *other) {
+    return other ? other->getAttrOfType<IntegerAttr>("core") : IntegerAttr();
+  };
+  SmallVector<Operation *> list{op};
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (auto attr = own(list[i]))
+      return attr.getInt();
+    if (!isa<cim::ConcatOp, cim::ReshapeOp>(list[i]))
+      continue;
+    for (OpOperand &use : list[i]->getResult(0).getUses())
+      list.push_back(use.getOwner());
+  }
+  for (Value operand : op->getOperands())
+    if (auto attr = own(operand.getDefiningOp()))
+      return attr.getInt();
+  return 0;
+}
+
+LogicalResult ChannelPlan::place(func::FuncOp function) {
+  WalkResult result = function.walk([&](Operation *op) {
+    if (!isStream(op))
+      return WalkResult::advance();
+    if (isa<cim::ConcatOp, cim::ReshapeOp>(op)) {
+      cores[op] = nearbyCore(op);
+      return WalkResult::advance();
+    }
+    auto core = op->getAttrOfType<IntegerAttr>("core");
+    if (!core) {
+      op->emitOpError("is not on a core; run --cim-place first");
+      return WalkResult::interrupt();
+    }
+    cores[op] = core.getInt();
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+//===----------------------------------------------------------------------===//
+// Channels
+//===----------------------------------------------------------------------===//
+
+unsigned ChannelPlan::addChannel(Value value, int64_t core) {
+  RowForm rows = form(value);
+  PlannedChannel channel;
+  channel.name = "c" + std::to_string(channels.size());
+  channel.core = core;
+  channel.value = value;
+  channel.rows = rows.rows * rows.chunks;
+  channel.rowBytes = rows.rowBytes();
+  channel.hot = rows.type.isInteger(32);
+  channels.push_back(channel);
+  return channels.size() - 1;
+}
+
+/// Finds who writes `value` into a channel's rows.
+void ChannelPlan::route(Value value, Destination to) {
+  Operation *op = value.getDefiningOp();
+  if (auto concat = dyn_cast_if_present<cim::ConcatOp>(op);
+      concat && isAlias(op)) {
+    for (Value input : concat.getInputs()) {
+      auto type = mapType(input);
+      route(input, to);
+      to.offset += concat.getAxis() == 1
+                       ? type.getDimSize(1) * to.pitch
+                       : type.getDimSize(2) * elementBytes(type.getElementType());
+    }
+    return;
+  }
+  if (op && isa<cim::ReshapeOp>(op) && isAlias(op)) {
+    Value input = op->getOperand(0);
+    auto type = mapType(input);
+    if (type != value.getType())
+      to.pitch = type.getDimSize(2) * elementBytes(type.getElementType());
+    route(input, to);
+    return;
+  }
+  to.producer = channels[to.channel].producers++;
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    inputs[argument.getArgNumber()].push_back(to.channel);
+  else
+    routes[value].push_back(to);
+}
+
+/// The value without reshapes that are aliases.
+static Value stripAliases(Value value) {
+  while (auto reshape = value.getDefiningOp<cim::ReshapeOp>()) {
+    if (!isAlias(reshape))
+      break;
+    value = reshape.getInput();
+  }
+  return value;
+}
+
+/// Copies inputs and constants that nobody would write where they are read.
+static void insertCopies(func::FuncOp function) {
+  SmallVector<OpOperand *> places;
+  function.walk([&](Operation *op) {
+    if (isa<func::ReturnOp>(op) || (isa<cim::ConcatOp>(op) && isAlias(op)))
+      for (OpOperand &operand : op->getOpOperands()) {
+        Value value = stripAliases(operand.get());
+        if (isa<BlockArgument>(value) || value.getDefiningOp<cim::ConstantOp>())
+          places.push_back(&operand);
+      }
+  });
+  for (OpOperand *place : places) {
+    OpBuilder builder(place->getOwner());
+    auto copy = cim::ReshapeOp::create(builder, place->getOwner()->getLoc(),
+                                       place->get().getType(), place->get(),
+                                       IntegerAttr());
+    copy->setAttr(kCopy, builder.getUnitAttr());
+    place->set(copy);
+  }
+}
+
+static void eraseDead(func::FuncOp function) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : function.getBody().front())
+    ops.push_back(&op);
+  for (Operation *op : llvm::reverse(ops))
+    if (isa<cim::StreamOpInterface>(op) && op->use_empty())
+      op->erase();
+}
+
+FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
+                                         const ChipSpec &chip) {
+  eraseDead(function);
+  insertCopies(function);
+  ChannelPlan plan;
+  plan.inputs.resize(function.getNumArguments());
+  if (failed(plan.place(function)))
+    return failure();
+  plan.chooseChunks(function, chip);
+
+  // Operations on one core that read the same value share a channel.
+  llvm::DenseMap<std::pair<Value, int64_t>, unsigned> shared;
+  for (Operation &op : function.getBody().front()) {
+    bool returns = isa<func::ReturnOp>(op);
+    if (!returns && !plan.isStream(&op))
+      continue;
+    for (OpOperand &operand : op.getOpOperands()) {
+      Value value = operand.get();
+      if (stripAliases(value).getDefiningOp<cim::ConstantOp>()) {
+        plan.sources[&operand] = Source();
+        continue;
+      }
+      int64_t core = returns ? -1 : plan.core(&op);
+      unsigned index;
+      auto found = shared.find({value, core});
+      if (!returns && found != shared.end()) {
+        index = found->second;
+      } else {
+        index = plan.addChannel(value, core);
+        if (returns)
+          plan.outputs.push_back(index);
+        else
+          shared[{value, core}] = index;
+      }
+      PlannedChannel &channel = plan.channels[index];
+      channel.whole |= !returns && readsWhole(&op, operand.getOperandNumber());
+      plan.sources[&operand] = Source{index, channel.consumers++};
+    }
+  }
+  for (unsigned i = 0; i < plan.channels.size(); ++i) {
+    RowForm rows = plan.form(plan.channels[i].value);
+    plan.route(plan.channels[i].value,
+               Destination{i, 0, 0, rows.channels * elementBytes(rows.type)});
+  }
+  return plan;
+}

@@ -1,0 +1,56 @@
+//===- SchedSizeRings.cpp - slots of every channel --------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Counters.h"
+
+#include "cimc/Scheduling/Passes.h"
+
+#include "mlir/IR/Builders.h"
+
+namespace cimc {
+#define GEN_PASS_DEF_SCHEDSIZERINGS
+#include "cimc/Scheduling/Passes.h.inc"
+} // namespace cimc
+
+using namespace mlir;
+using namespace cimc;
+using namespace cimc::sched;
+
+namespace {
+struct SchedSizeRings : public cimc::impl::SchedSizeRingsBase<SchedSizeRings> {
+  void runOnOperation() override {
+    FailureOr<ProgramOp> program = findProgram(getOperation());
+    if (failed(program))
+      return signalPassFailure();
+    ProgramCounters counters(*program);
+    if (!counters.machine.runGrowing()) {
+      program->emitOpError("deadlocks whatever the sizes of its rings: ")
+          << counters.describe();
+      return signalPassFailure();
+    }
+    OpBuilder builder(&getContext());
+    for (auto [channel, ring] :
+         llvm::zip(counters.channels, counters.machine.channels())) {
+      // What the counters need makes producer and consumer take turns; with
+      // one row more in a small ring and half as many in a large one they
+      // overlap.
+      int64_t slots =
+          std::min(ring.rows, ring.slots + std::max<int64_t>(1, ring.slots / 2));
+      channel.setMinSlots(ring.slots);
+      channel.setSlots(slots);
+    }
+    // More slots never block a stream sooner, but the proof is cheap.
+    ProgramCounters proof(*program);
+    if (!proof.machine.run(/*samples=*/2)) {
+      program->emitOpError("deadlocks with two samples back to back: ")
+          << proof.describe();
+      return signalPassFailure();
+    }
+  }
+};
+} // namespace
