@@ -13,6 +13,8 @@
 using namespace mlir;
 using namespace cimc::nn;
 
+#include "NN/NNInterfaces.cpp.inc"
+
 std::optional<WeightMatrix> ConvOp::getWeightMatrix() {
   ArrayRef<int64_t> input =
       cast<RankedTensorType>(getInput().getType()).getShape();
