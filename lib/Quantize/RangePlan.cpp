@@ -1,0 +1,182 @@
+//===- RangePlan.cpp - what gets ranges -------------------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "RangePlan.h"
+
+#include "Constants.h"
+#include "Fuse.h"
+
+using namespace mlir;
+
+namespace cimc::quantization {
+
+namespace {
+
+bool isActivation(Value value) {
+  return elementType(value).isF32() && !constantOf(value);
+}
+
+bool isSplatConstant(Value value) {
+  nn::ConstantOp constant = constantOf(value);
+  if (!constant)
+    return false;
+  std::vector<float> numbers = readFloats(constant);
+  return !numbers.empty() && llvm::all_equal(numbers);
+}
+
+// Functions whose 256-entry table loses little; the others stay float.
+bool isTableFunction(Operation *op) {
+  return isa<nn::ReluOp, nn::ClipOp, nn::SigmoidOp, nn::TanhOp, nn::HardSwishOp,
+             nn::LeakyReluOp, nn::HardSigmoidOp, nn::NegOp, nn::AbsOp>(op);
+}
+
+} // namespace
+
+RangePlan::RangePlan(func::FuncOp entry) {
+  auto number1 = [&](Value value) {
+    if (!isa<RankedTensorType>(value.getType()) || !isActivation(value))
+      return;
+    number[value] = static_cast<int64_t>(values.size());
+    values.push_back(value);
+  };
+  for (Value argument : entry.getArguments())
+    number1(argument);
+  for (Operation &op : entry.front())
+    for (Value result : op.getResults())
+      number1(result);
+  parent.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i)
+    parent[i] = static_cast<int64_t>(i);
+  absorbed.assign(values.size(), false);
+  decideOperations(entry);
+  decideGroups();
+}
+
+int64_t RangePlan::find(int64_t index) const {
+  while (parent[index] != index)
+    index = parent[index] = parent[parent[index]];
+  return index;
+}
+
+// The lower number stands for the group.
+void RangePlan::join(int64_t a, int64_t b) {
+  a = find(a);
+  b = find(b);
+  parent[std::max(a, b)] = std::min(a, b);
+}
+
+bool RangePlan::comesFromInteger(Value value) const {
+  Operation *op = value.getDefiningOp();
+  while (op && movesElements(op)) {
+    value = op->getOperand(0);
+    op = value.getDefiningOp();
+  }
+  return !op || integer.lookup(op);
+}
+
+// Weighted sums and pooling are integer; what follows them, as far as it can
+// be.
+void RangePlan::decideOperations(func::FuncOp entry) {
+  for (Operation &op : entry.front()) {
+    bool isInteger = isIntegerOnly(&op);
+    if (isTableFunction(&op))
+      isInteger = comesFromInteger(op.getOperand(0));
+    if (isa<nn::AddOp, nn::MulOp>(op)) {
+      isInteger = true;
+      for (Value operand : op.getOperands())
+        isInteger &= isActivation(operand) ? comesFromInteger(operand)
+                                           : isSplatConstant(operand);
+    }
+    if (isa<nn::ConcatOp>(op))
+      isInteger = llvm::all_of(op.getOperands(), [&](Value operand) {
+        return isActivation(operand) && comesFromInteger(operand);
+      });
+    integer[&op] = isInteger;
+  }
+}
+
+void RangePlan::decideGroups() {
+  for (size_t i = 0; i < values.size(); ++i) {
+    Operation *op = values[i].getDefiningOp();
+    if (!op)
+      continue;
+    auto joinOperand = [&](Value operand) {
+      auto it = number.find(operand);
+      if (it != number.end())
+        join(static_cast<int64_t>(i), it->second);
+    };
+    if (movesElements(op))
+      joinOperand(op->getOperand(0));
+    // Inputs that only this concatenation reads take its parameters, so that
+    // integers move.
+    if (isa<nn::ConcatOp>(op))
+      for (Value operand : op->getOperands())
+        if (operand.hasOneUse() && operand.getDefiningOp())
+          joinOperand(operand);
+    // A sum that is only clamped is quantized behind the clamp.
+    if (op->getNumResults() == 1 && integer.lookup(op) &&
+        values[i].hasOneUse() && !isTableFunction(op) &&
+        isa<nn::ReluOp, nn::ClipOp>(*values[i].user_begin()))
+      absorbed[i] = true;
+  }
+  needed.assign(values.size(), false);
+  std::vector<int> roots(values.size(), 0), bounded(values.size(), 0);
+  for (size_t i = 0; i < values.size(); ++i) {
+    int64_t group = find(static_cast<int64_t>(i));
+    Operation *op = values[i].getDefiningOp();
+    if (!op || !movesElements(op)) {
+      ++roots[group];
+      bounded[group] += op && isa<nn::SoftmaxOp, nn::SigmoidOp>(op);
+    }
+    if (absorbed[i])
+      continue;
+    bool need = op && integer.lookup(op);
+    for (Operation *user : values[i].getUsers())
+      need |= integer.lookup(user);
+    if (need)
+      needed[group] = true;
+  }
+  fixed.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i)
+    fixed[i] = roots[i] > 0 && roots[i] == bounded[i];
+}
+
+bool RangePlan::isQuantized(Value value) const {
+  auto it = number.find(value);
+  return it != number.end() && !absorbed[it->second] &&
+         needed[find(it->second)];
+}
+
+int64_t RangePlan::observedGroup(Value value) const {
+  if (!isQuantized(value))
+    return -1;
+  Operation *op = value.getDefiningOp();
+  // Movement and concatenation repeat the numbers of their inputs.
+  if (op && movesElements(op))
+    return -1;
+  return find(number.lookup(value));
+}
+
+AffineParameters RangePlan::parameters(Value value) const {
+  return chosen[find(number.lookup(value))];
+}
+
+void RangePlan::choose(const std::vector<Histogram> &histograms,
+                       const std::string &method) {
+  chosen.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (find(static_cast<int64_t>(i)) != static_cast<int64_t>(i) || !needed[i])
+      continue;
+    if (fixed[i])
+      chosen[i] = {1.0f / 256.0f, 0};
+    else
+      chosen[i] = chooseParameters(histograms[i], method);
+  }
+}
+
+} // namespace cimc::quantization

@@ -1,0 +1,63 @@
+//===- RangePlan.h - what gets ranges ---------------------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_QUANTIZE_RANGEPLAN_H
+#define CIMC_LIB_QUANTIZE_RANGEPLAN_H
+
+#include "cimc/Quantize/Histogram.h"
+#include "cimc/Quantize/Quantize.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <vector>
+
+namespace cimc::quantization {
+
+/// Which values of a float network get 8-bit parameters, and which of them
+/// share.
+class RangePlan {
+public:
+  explicit RangePlan(mlir::func::FuncOp entry);
+
+  /// Arguments and results of float type that are no constants, in order.
+  const std::vector<mlir::Value> &allValues() const { return values; }
+  /// The group whose statistics a value belongs to; -1 where it has none: it is
+  /// not quantized, or takes over another's parameters.
+  int64_t observedGroup(mlir::Value value) const;
+  int64_t groupCount() const { return static_cast<int64_t>(values.size()); }
+
+  /// True where pairs are to be inserted behind the value.
+  bool isQuantized(mlir::Value value) const;
+  /// The parameters of a quantized value, once chosen.
+  AffineParameters parameters(mlir::Value value) const;
+  /// From one histogram per group.
+  void choose(const std::vector<Histogram> &histograms,
+              const std::string &method);
+
+private:
+  int64_t find(int64_t index) const;
+  void join(int64_t a, int64_t b);
+  void decideOperations(mlir::func::FuncOp entry);
+  void decideGroups();
+  bool comesFromInteger(mlir::Value value) const;
+
+  std::vector<mlir::Value> values;
+  llvm::DenseMap<mlir::Value, int64_t> number; // looked up only
+  mutable std::vector<int64_t> parent;
+  std::vector<bool> needed;   // by group
+  std::vector<bool> fixed;    // by group: scale 1/256, zero 0
+  std::vector<bool> absorbed; // by value: a clamp follows
+  llvm::DenseMap<mlir::Operation *, bool> integer; // looked up only
+  std::vector<AffineParameters> chosen;            // by group
+};
+
+} // namespace cimc::quantization
+
+#endif // CIMC_LIB_QUANTIZE_RANGEPLAN_H
