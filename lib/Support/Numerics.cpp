@@ -62,8 +62,8 @@ float logistic(float x) {
 SoftmaxConstants softmaxConstants(float scaleX, float scaleY, int64_t length) {
   SoftmaxConstants c;
   float limit = std::numeric_limits<float>::max() / static_cast<float>(length);
-  double shift =
-      std::max(0.0, std::log(static_cast<double>(limit)) - 5.0) / scaleX;
+  // The logarithm is a single-precision one; the rest is in double.
+  double shift = std::max(0.0, double(std::log(limit)) - 5.0) / scaleX;
   for (int i = 0; i < 256; ++i)
     c.table[i] =
         static_cast<float>(std::exp((i - 255 + shift) * double(scaleX)));
