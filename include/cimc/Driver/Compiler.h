@@ -1,0 +1,95 @@
+//===- Compiler.h - from a model to a program -----------------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_DRIVER_COMPILER_H
+#define CIMC_DRIVER_COMPILER_H
+
+#include "cimc/Driver/Diagnostics.h"
+#include "cimc/Driver/Execution.h"
+#include "cimc/Driver/Phases.h"
+#include "cimc/Program/Program.h"
+#include "cimc/Support/Status.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cimc {
+
+/// What `cimc compile` is told; every field has a default that works.
+struct CompileOptions {
+  std::string chip;                ///< preset or file, "" for the default
+  std::string mode = "throughput"; ///< or "latency"
+  std::string precision = "int8";
+  std::string calibrate; ///< directory, .npz or .npy; "" for none
+  std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
+  std::vector<std::pair<std::string, int64_t>> dims;
+  std::optional<Phase> from; ///< the phase an .mlir has finished
+  Phase to = Phase::Emit;
+  unsigned threads = 0; ///< 0: one per processor
+  uint64_t seed = 0;
+  /// Called with the name of each phase as it begins.
+  std::function<void(const char *)> progress;
+  /// Called after each phase.
+  std::function<Status(Phase, mlir::ModuleOp)> observer;
+};
+
+/// Seconds a phase took.
+struct PhaseTime {
+  Phase phase;
+  double seconds;
+};
+
+/// A compilation and what it made. The module's weights may be shared with the
+/// context, which therefore lives as long.
+struct Compilation {
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::optional<Program> program; ///< after Phase::Emit
+  Phase reached = Phase::Import;
+  std::vector<ModelIO> inputs, outputs; ///< of the network, at the nn level
+  std::vector<Message> messages;        ///< errors, warnings and remarks
+  std::vector<PhaseTime> times;
+  double seconds = 0;
+};
+
+/// Compiles the model in `path`, told apart by content, as far as
+/// `options.to`. On failure the error's message holds all error diagnostics.
+Status compileModel(const std::string &path, const CompileOptions &options,
+                    Compilation &result);
+
+/// The first part of a compilation: reads the model, and no more.
+Status importModel(const std::string &path, const CompileOptions &options,
+                   Compilation &result);
+
+/// Runs the phases behind `result.reached` up to `options.to`.
+Status runPhases(const CompileOptions &options, Compilation &result);
+
+/// The last phase that a module has finished, from its operations.
+Phase detectPhase(mlir::ModuleOp module);
+
+/// The inputs and outputs of a module's network at the nn or cim level.
+Result<std::pair<std::vector<ModelIO>, std::vector<ModelIO>>>
+networkIO(mlir::ModuleOp module);
+
+/// The inputs or outputs of a program.
+std::vector<ModelIO> programIO(const Program &program, bool outputs);
+
+/// Megabytes (10^6 bytes) this process has had in memory at most.
+double peakMemoryMB();
+
+} // namespace cimc
+
+#endif // CIMC_DRIVER_COMPILER_H

@@ -1,0 +1,60 @@
+//===- Report.h - summaries for people and machines -----------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_DRIVER_REPORT_H
+#define CIMC_DRIVER_REPORT_H
+
+#include "cimc/Driver/Compiler.h"
+#include "cimc/Driver/Execution.h"
+#include "cimc/Program/Program.h"
+#include "cimc/Sim/Simulator.h"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+namespace cimc {
+
+using Json = nlohmann::ordered_json;
+
+/// "12.3 us": a value with three significant digits and the unit that fits;
+/// `value` is in nano-units.
+std::string withUnit(double value, const char *unit);
+/// "1,234,567".
+std::string grouped(int64_t value);
+
+/// At most 25 lines: chip, arrays, what runs where, latency, throughput,
+/// energy, utilization, power, size, the five slowest layers.
+std::string summary(const Program &program, const CostReport &cost,
+                    int64_t programBytes);
+
+/// One line for every layer: where it runs and what it costs.
+std::string layerTable(const CostReport &cost);
+/// The same as comma-separated values with a heading.
+std::string layerCsv(const CostReport &cost);
+
+/// Adds the costs of one sample under the keys that docs/user-guide.md names.
+void addCost(Json &json, const Program &program, const CostReport &cost);
+
+/// What a program holds, core by core.
+std::string inspect(const Program &program, int64_t programBytes);
+Json inspectJson(const Program &program, int64_t programBytes);
+
+/// Inputs or outputs as JSON: name, type, shape.
+Json ioJson(const std::vector<ModelIO> &ios);
+
+/// Costs in the Chrome trace format (chrome://tracing, Perfetto): one track
+/// for each layer.
+std::string chromeTrace(const CostReport &cost);
+
+/// JSON as text; invalid UTF-8 is replaced, never an exception.
+std::string dump(const Json &json);
+
+} // namespace cimc
+
+#endif // CIMC_DRIVER_REPORT_H

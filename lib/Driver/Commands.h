@@ -1,0 +1,50 @@
+//===- Commands.h - what each command does --------------------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_DRIVER_COMMANDS_H
+#define CIMC_LIB_DRIVER_COMMANDS_H
+
+#include "cimc/Driver/CommandLine.h"
+#include "cimc/Driver/Compiler.h"
+#include "cimc/Driver/Report.h"
+
+namespace cimc {
+
+/// What a command has to say when it ends, well or not.
+struct CommandOutput {
+  std::string text; ///< for people
+  Json json = Json::object();
+  std::string rawJson;           ///< instead of `json` where not empty
+  std::vector<Message> messages; ///< of the compiler
+};
+
+Status compileCommand(const CommandLine &line, CommandOutput &output);
+Status runCommand(const CommandLine &line, CommandOutput &output);
+Status quantizeCommand(const CommandLine &line, CommandOutput &output);
+Status inspectCommand(const CommandLine &line, CommandOutput &output);
+Status disasmCommand(const CommandLine &line, CommandOutput &output);
+Status chipsCommand(const CommandLine &line, CommandOutput &output);
+Status opsCommand(const CommandLine &line, CommandOutput &output);
+
+/// The options that compile, run and quantize share.
+Result<CompileOptions> compileOptions(const CommandLine &line);
+
+/// "--output" as a file name. `fallback` where it is not given.
+Status checkOutputFile(const std::string &path);
+
+/// Shows progress on a terminal, never in a file or pipe.
+std::function<void(const char *)> terminalProgress(bool quiet);
+/// Takes the progress line away.
+void clearProgress();
+
+/// Loads a .cimx file; its size in bytes goes to `bytes`.
+Result<Program> loadProgram(const std::string &path, int64_t *bytes = nullptr);
+
+} // namespace cimc
+
+#endif // CIMC_LIB_DRIVER_COMMANDS_H

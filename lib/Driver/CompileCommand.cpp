@@ -1,0 +1,287 @@
+//===- CompileCommand.cpp - cimc compile ----------------------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+#include "cimc/Driver/Files.h"
+#include "cimc/Support/File.h"
+
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <fmt/format.h>
+
+#include <sys/stat.h>
+
+using namespace cimc;
+
+static Error usage(std::string message) {
+  return {ExitCode::Usage, std::move(message)};
+}
+
+//===----------------------------------------------------------------------===//
+// Options
+//===----------------------------------------------------------------------===//
+
+/// "1x3x224x224" as numbers.
+static bool parseShape(llvm::StringRef text, std::vector<int64_t> &shape) {
+  if (text.empty())
+    return false;
+  llvm::SmallVector<llvm::StringRef> parts;
+  text.split(parts, 'x');
+  for (llvm::StringRef part : parts) {
+    int64_t value;
+    if (part.getAsInteger(10, value) || value < 0)
+      return false;
+    shape.push_back(value);
+  }
+  return true;
+}
+
+Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
+  CompileOptions options;
+  options.chip = line.get(Option::Chip);
+  if (line.has(Option::Chip) && options.chip.empty())
+    return usage("--chip: no name given; see 'cimc chips'");
+  options.mode = line.get(Option::Mode, options.mode);
+  options.precision = line.get(Option::Precision, options.precision);
+  options.calibrate = line.get(Option::Calibrate);
+  if (line.has(Option::Calibrate) && !fileExists(options.calibrate))
+    return Error{
+        ExitCode::InvalidInput,
+        fmt::format("--calibrate: '{}' does not exist", options.calibrate)};
+  for (const std::string &text : line.all(Option::InputShape)) {
+    // Names may contain '='; shapes do not.
+    size_t equals = text.rfind('=');
+    std::vector<int64_t> shape;
+    if (equals == std::string::npos || equals == 0 ||
+        !parseShape(llvm::StringRef(text).drop_front(equals + 1), shape))
+      return usage(fmt::format(
+          "--input-shape: '{}' is not of the form NAME=1x3x224x224", text));
+    options.inputShapes.emplace_back(text.substr(0, equals), std::move(shape));
+  }
+  for (const std::string &text : line.all(Option::Dim)) {
+    size_t equals = text.rfind('=');
+    int64_t value = 0;
+    if (equals == std::string::npos || equals == 0 ||
+        llvm::StringRef(text).drop_front(equals + 1).getAsInteger(10, value) ||
+        value < 1)
+      return usage(
+          fmt::format("--dim: '{}' is not of the form NAME=N with N of "
+                      "at least 1",
+                      text));
+    options.dims.emplace_back(text.substr(0, equals), value);
+  }
+  if (line.has(Option::From)) {
+    Result<Phase> phase = parsePhase(line.get(Option::From));
+    if (!phase)
+      return usage("--from: " + phase.error().message);
+    options.from = *phase;
+  }
+  Result<int64_t> threads = line.integer(Option::Threads, 0, 1, 4096);
+  if (!threads)
+    return threads.takeError();
+  options.threads = unsigned(*threads);
+  Result<int64_t> seed = line.integer(Option::Seed, 0, 0, INT64_MAX);
+  if (!seed)
+    return seed.takeError();
+  options.seed = uint64_t(*seed);
+  options.progress = terminalProgress(line.has(Option::Json));
+  return options;
+}
+
+Status cimc::checkOutputFile(const std::string &path) {
+  if (path.empty())
+    return usage("--output: no file name given");
+  if (isDirectory(path))
+    return usage(fmt::format("cannot write '{}': it is a directory", path));
+  size_t slash = path.rfind('/');
+  std::string directory = slash == std::string::npos ? "."
+                          : slash == 0               ? "/"
+                                                     : path.substr(0, slash);
+  if (!isDirectory(directory))
+    return usage(fmt::format("cannot write '{}': there is no directory '{}'",
+                             path, directory));
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+/// A module as text (`locations`: with the places in the model, so that a later
+/// `--from` knows them) or bytecode.
+static std::string printModule(mlir::ModuleOp module, bool locations) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  mlir::OpPrintingFlags flags;
+  if (locations)
+    flags.enableDebugInfo(/*enable=*/true, /*prettyForm=*/false);
+  module->print(stream, flags);
+  stream << "\n";
+  return text;
+}
+
+static Result<std::string> bytecode(mlir::ModuleOp module) {
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  if (mlir::failed(mlir::writeBytecodeToFile(module, stream)))
+    return Error{ExitCode::Internal,
+                 "the module cannot be written as bytecode"};
+  return bytes;
+}
+
+/// The base name of a path without its extension.
+static std::string stem(const std::string &path) {
+  std::string name = path.substr(path.rfind('/') + 1);
+  size_t dot = name.rfind('.');
+  return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
+}
+
+/// Writes the module after each phase into the report's directory, weights
+/// elided.
+static Status dumpPhase(const std::string &directory, Phase phase,
+                        mlir::ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  mlir::OpPrintingFlags flags;
+  flags.elideLargeElementsAttrs(64).elideLargeResourceString(256);
+  module->print(stream, flags);
+  return writeFileAtomically(fmt::format("{}/{}-{}.mlir", directory,
+                                         static_cast<int>(phase),
+                                         info(phase).name),
+                             text + "\n");
+}
+
+static Status writeReport(const std::string &directory, const Program &program,
+                          const CostReport &cost, const CommandOutput &output) {
+  const std::pair<const char *, std::string> files[] = {
+      {"summary.txt", output.text},
+      {"report.json", dump(output.json)},
+      {"layers.csv", layerCsv(cost)},
+      {"program.asm", disassemble(program)}};
+  for (const auto &[name, text] : files)
+    if (Status status = writeFileAtomically(directory + "/" + name, text);
+        !status)
+      return status;
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// The command
+//===----------------------------------------------------------------------===//
+
+Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
+  const std::string &model = line.operands[0];
+  Result<CompileOptions> parsed = compileOptions(line);
+  if (!parsed)
+    return parsed.takeError();
+  CompileOptions options = std::move(*parsed);
+  std::string to = line.get(Option::To, "cimx");
+  bool assembly = to == "asm";
+  Result<Phase> phase = parsePhase(assembly ? "cimx" : to);
+  if (!phase)
+    return usage("--to: " + phase.error().message + ", and asm");
+  options.to = *phase;
+  bool binary = options.to == Phase::Emit && !assembly;
+  std::string path =
+      line.get(Option::Output, binary ? stem(model) + ".cimx" : "-");
+  bool toStdout = path == "-";
+  bool json = line.has(Option::Json);
+  if (toStdout && json && (!binary || line.has(Option::Output)))
+    return usage("--json takes standard output; write the result with -o FILE");
+  if (!toStdout)
+    if (Status status = checkOutputFile(path); !status)
+      return status;
+  std::string report = line.get(Option::Report);
+  if (line.has(Option::Report)) {
+    if (Status status = makeDirectory(report); !status)
+      return status;
+    options.observer = [&](Phase done, mlir::ModuleOp module) {
+      return dumpPhase(report, done, module);
+    };
+  }
+
+  Compilation compilation;
+  Status status = compileModel(model, options, compilation);
+  output.messages = compilation.messages;
+  clearProgress();
+  if (!status)
+    return status;
+
+  if (!compilation.program) {
+    std::string content;
+    if (llvm::StringRef(path).ends_with(".mlirbc")) {
+      Result<std::string> bytes = bytecode(compilation.module.get());
+      if (!bytes)
+        return bytes.takeError();
+      content = std::move(*bytes);
+    } else {
+      content = printModule(compilation.module.get(), !toStdout);
+    }
+    if (toStdout)
+      output.text = std::move(content);
+    else if (Status written = writeFileAtomically(path, content); !written)
+      return written;
+    output.json = {{"model", model},
+                   {"phase", to},
+                   {"output", path},
+                   {"compile_s", compilation.seconds},
+                   {"peak_rss_mb", peakMemoryMB()}};
+    return {};
+  }
+
+  const Program &program = *compilation.program;
+  std::vector<uint8_t> bytes = serialize(program);
+  if (toStdout) {
+    output.text = disassemble(program);
+    return {};
+  }
+  std::string_view content(reinterpret_cast<const char *>(bytes.data()),
+                           bytes.size());
+  std::string text = assembly ? disassemble(program) : std::string();
+  if (Status written = writeFileAtomically(
+          path, assembly ? std::string_view(text) : content);
+      !written)
+    return written;
+
+  Simulator simulator(program);
+  Result<CostReport> cost = simulator.time();
+  if (!cost)
+    return Error{ExitCode::Internal, "the chip model cannot run the program: " +
+                                         cost.error().message};
+  output.json = {{"model", model},
+                 {"output", path},
+                 {"chip", program.chip.name},
+                 {"mode", options.mode}};
+  addCost(output.json, program, *cost);
+  output.json["program_bytes"] = bytes.size();
+  output.json["inputs"] = ioJson(programIO(program, false));
+  output.json["outputs"] = ioJson(programIO(program, true));
+  Json times = Json::object();
+  for (const PhaseTime &time : compilation.times)
+    times[info(time.phase).name] = time.seconds;
+  output.json["phases_s"] = std::move(times);
+  output.json["compile_s"] = compilation.seconds;
+  output.json["peak_rss_mb"] = peakMemoryMB();
+
+  output.text = fmt::format("{} -> {}\n", model, path);
+  output.text += summary(program, *cost, int64_t(bytes.size()));
+  output.text += fmt::format("compiled in {:.2f} s with at most {:.0f} MB\n",
+                             compilation.seconds, peakMemoryMB());
+  if (line.has(Option::Explain)) {
+    output.text += "\n" + layerTable(*cost);
+    for (const Message &message : compilation.messages)
+      if (message.severity == "remark")
+        output.text += format(message) + "\n";
+  }
+  if (!report.empty())
+    if (Status written = writeReport(report, program, *cost, output); !written)
+      return written;
+  return {};
+}

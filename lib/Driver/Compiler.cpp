@@ -1,0 +1,361 @@
+//===- Compiler.cpp - from a model to a program ---------------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Driver/Compiler.h"
+#include "cimc/Codegen/Encode.h"
+#include "cimc/Driver/Calibration.h"
+#include "cimc/Driver/Files.h"
+#include "cimc/Driver/Register.h"
+#include "cimc/Import/ONNX/Import.h"
+#include "cimc/Quantize/Quantize.h"
+#include "cimc/Reference/Evaluator.h"
+
+#include "CIM/CIM.h"
+
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+using namespace cimc;
+using Clock = std::chrono::steady_clock;
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The errors in `messages` from `begin` on, as one text.
+static std::string errorText(const std::vector<Message> &messages,
+                             size_t begin) {
+  std::string text;
+  for (size_t i = begin; i < messages.size(); ++i)
+    if (messages[i].severity == "error")
+      text += (text.empty() ? "" : "\n") + format(messages[i]);
+  return text;
+}
+
+/// Writes a module where the maintainers can find it; returns the path or why
+/// that failed.
+static std::string writeReproducer(mlir::ModuleOp module,
+                                   const PhaseInfo &phase) {
+  llvm::SmallString<128> path;
+  int fd;
+  if (std::error_code error = llvm::sys::fs::createTemporaryFile(
+          fmt::format("cimc-reproducer-{}", phase.name), "mlir", fd, path))
+    return fmt::format("(no reproducer: {})", error.message());
+  llvm::raw_fd_ostream stream(fd, /*shouldClose=*/true);
+  stream << "// cim-opt --pass-pipeline='builtin.module(" << phase.pipeline
+         << ")'\n";
+  module->print(stream, mlir::OpPrintingFlags().enableDebugInfo(true, false));
+  stream << "\n";
+  stream.close();
+  if (stream.has_error()) {
+    stream.clear_error();
+    return "(no reproducer: it cannot be written)";
+  }
+  return path.str().str();
+}
+
+static Error internalError(const PhaseInfo &phase, mlir::ModuleOp before,
+                           const std::string &what) {
+  return {ExitCode::Internal,
+          fmt::format("internal error in phase '{}' ({}): {}\nplease report it "
+                      "with the reproducer {}",
+                      phase.name, phase.summary,
+                      what.empty() ? "a pass failed without saying why" : what,
+                      writeReproducer(before, phase))};
+}
+
+//===----------------------------------------------------------------------===//
+// Reading the model
+//===----------------------------------------------------------------------===//
+
+static std::unique_ptr<mlir::MLIRContext> makeContext() {
+  static std::once_flag once;
+  std::call_once(once, [] { registerAllCimcPasses(); });
+  mlir::DialectRegistry registry;
+  registerAllCimc(registry);
+  // Work is spread over threads by samples, not inside MLIR: the order of
+  // diagnostics and names then never varies.
+  auto context = std::make_unique<mlir::MLIRContext>(
+      registry, mlir::MLIRContext::Threading::DISABLED);
+  context->loadAllAvailableDialects();
+  return context;
+}
+
+static Status readModel(const std::string &path, const CompileOptions &options,
+                        Compilation &result) {
+  Result<FileKind> kind = sniff(path);
+  if (!kind)
+    return kind.takeError();
+  switch (*kind) {
+  case FileKind::Onnx:
+  case FileKind::OnnxText: {
+    if (options.from && *options.from != Phase::Import)
+      return Error{ExitCode::Usage,
+                   fmt::format("--from {}: '{}' is {}, which begins with the "
+                               "import; --from is for .mlir files",
+                               info(*options.from).name, path,
+                               describe(*kind))};
+    ImportOptions import;
+    import.dims = options.dims;
+    import.inputShapes = options.inputShapes;
+    auto module = importONNX(path, *result.context, import);
+    if (!module)
+      return module.takeError();
+    result.module = std::move(*module);
+    result.reached = Phase::Import;
+    return {};
+  }
+  case FileKind::Mlir:
+  case FileKind::MlirBytecode: {
+    mlir::ParserConfig config(result.context.get());
+    result.module = mlir::parseSourceFile<mlir::ModuleOp>(path, config);
+    if (!result.module)
+      return Error{ExitCode::InvalidInput, ""};
+    result.reached =
+        options.from ? *options.from : detectPhase(result.module.get());
+    return {};
+  }
+  case FileKind::Program:
+    return Error{
+        ExitCode::Usage,
+        fmt::format("'{}' is a compiled program, not a model; use 'cimc "
+                    "run', 'inspect' or 'disasm'",
+                    path)};
+  default:
+    return Error{
+        ExitCode::InvalidInput,
+        fmt::format("'{}' is {}, not a model; a model is an ONNX file "
+                    "(.onnx, .onnxtxt) or an MLIR file (.mlir, .mlirbc)",
+                    path, describe(*kind))};
+  }
+}
+
+Status cimc::importModel(const std::string &path, const CompileOptions &options,
+                         Compilation &result) {
+  auto start = Clock::now();
+  if (options.progress)
+    options.progress(info(Phase::Import).name);
+  result.context = makeContext();
+  DiagnosticCollector collector(result.context.get());
+  Status status = readModel(path, options, result);
+  result.messages = collector.take();
+  if (!status) {
+    Error error = status.takeError();
+    std::string text = errorText(result.messages, 0);
+    if (error.message.empty())
+      error.message =
+          text.empty() ? fmt::format("'{}' cannot be read", path) : text;
+    else if (!text.empty() && error.message.find(text) == std::string::npos)
+      error.message += "\n" + text;
+    return error;
+  }
+  // Modules at the sched and isa levels have no entry function.
+  if (auto io = networkIO(result.module.get())) {
+    result.inputs = io->first;
+    result.outputs = io->second;
+  }
+  result.times.push_back({Phase::Import, secondsSince(start)});
+  result.seconds += secondsSince(start);
+  if (options.observer)
+    if (Status seen = options.observer(Phase::Import, result.module.get());
+        !seen)
+      return seen;
+  return {};
+}
+
+Phase cimc::detectPhase(mlir::ModuleOp module) {
+  Phase phase = Phase::Import;
+  module.walk([&](mlir::Operation *op) {
+    llvm::StringRef dialect =
+        op->getDialect() ? op->getDialect()->getNamespace() : "";
+    Phase seen = Phase::Import;
+    if (dialect == "isa")
+      seen = Phase::Encode;
+    else if (dialect == "sched")
+      seen = Phase::Schedule;
+    else if (dialect == "cim")
+      seen = op->hasAttr("core") ? Phase::Place : Phase::Map;
+    else if (dialect == "nn" && op->getNumOperands() && op->getNumResults() &&
+             mlir::isa<mlir::quant::QuantizedType>(
+                 mlir::getElementTypeOrSelf(op->getOperand(0))) &&
+             mlir::isa<mlir::quant::QuantizedType>(
+                 mlir::getElementTypeOrSelf(op->getResult(0))))
+      seen = Phase::Quantize;
+    phase = std::max(phase, seen);
+  });
+  return phase;
+}
+
+//===----------------------------------------------------------------------===//
+// Phases
+//===----------------------------------------------------------------------===//
+
+/// What a phase does before its passes.
+static Status prepare(Phase phase, const CompileOptions &options,
+                      Compilation &result) {
+  mlir::ModuleOp module = result.module.get();
+  if (phase == Phase::Quantize) {
+    if (options.precision != "int8")
+      return Error{ExitCode::Unsupported,
+                   fmt::format("--precision {} is not supported yet; use int8",
+                               options.precision)};
+    if (hasQuantizedTypes(module)) {
+      if (!options.calibrate.empty())
+        result.messages.push_back(
+            {"warning",
+             "",
+             "--calibrate is not used: the model is quantized already",
+             {}});
+      return {};
+    }
+    if (options.calibrate.empty())
+      return Error{
+          ExitCode::Usage,
+          "the model is float and is to be compiled for int8, which needs "
+          "samples to choose ranges from; give --calibrate "
+          "DIR|FILE.npz|FILE.npy"};
+    auto samples = openSamples(options.calibrate, result.inputs);
+    if (!samples)
+      return samples.takeError();
+    QuantizeOptions quantize;
+    quantize.threads = options.threads
+                           ? options.threads
+                           : std::max(1u, std::thread::hardware_concurrency());
+    return quantizeModule(module, **samples, quantize);
+  }
+  if (phase == Phase::Map) {
+    // A module that has its chip already keeps it, unless one is asked for.
+    if (options.chip.empty() && module->hasAttr(cim::kChipAttrName))
+      return {};
+    Result<ChipSpec> chip =
+        loadChip(options.chip.empty() ? "card" : options.chip);
+    if (!chip)
+      return chip.takeError();
+    module->setAttr(cim::kChipAttrName,
+                    cim::getChipAttr(module.getContext(), *chip));
+  }
+  return {};
+}
+
+/// Runs one phase; diagnostics go to the collector.
+static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
+                       Compilation &result, DiagnosticCollector &collector) {
+  mlir::ModuleOp module = result.module.get();
+  // Weights are shared, so the copy is small.
+  mlir::OwningOpRef<mlir::ModuleOp> before;
+  auto explain = [&](ExitCode code, const std::string &otherwise) -> Status {
+    size_t begin = result.messages.size();
+    for (Message &message : collector.take())
+      result.messages.push_back(std::move(message));
+    std::string text = errorText(result.messages, begin);
+    if (text.empty() || code == ExitCode::Internal)
+      return internalError(phase, before ? before.get() : module,
+                           text.empty() ? otherwise : text);
+    return Error{code, text};
+  };
+  if (Status status = prepare(phase.phase, options, result); !status) {
+    // What the station says in its error and what it emitted.
+    Error error = status.takeError();
+    size_t begin = result.messages.size();
+    for (Message &message : collector.take())
+      result.messages.push_back(std::move(message));
+    std::string text = errorText(result.messages, begin);
+    if (error.message.empty())
+      error.message = text;
+    return error;
+  }
+  if (*phase.pipeline) {
+    before = module.clone();
+    mlir::PassManager pm(module.getContext(),
+                         mlir::ModuleOp::getOperationName());
+    // Passes that leave an invalid module behind are told apart from models
+    // that a pass rejects.
+    pm.enableVerifier(false);
+    std::string problem;
+    llvm::raw_string_ostream stream(problem);
+    if (mlir::failed(mlir::parsePassPipeline(phase.pipeline, pm, stream)))
+      return explain(ExitCode::Internal, problem);
+    if (mlir::failed(pm.run(module)))
+      return explain(phase.failure, "");
+    if (mlir::failed(mlir::verify(module)))
+      return explain(ExitCode::Internal, "the module is invalid");
+  }
+  if (phase.phase == Phase::Emit) {
+    Result<Program> program = encodeProgram(module);
+    if (!program) {
+      for (Message &message : collector.take())
+        result.messages.push_back(std::move(message));
+      return program.takeError();
+    }
+    if (Status status = verify(*program); !status)
+      return Error{ExitCode::Internal,
+                   "the compiled program does not pass the verifier: " +
+                       status.error().message};
+    result.program = std::move(*program);
+  }
+  for (Message &message : collector.take())
+    result.messages.push_back(std::move(message));
+  return {};
+}
+
+Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
+  DiagnosticCollector collector(result.context.get());
+  for (const PhaseInfo &phase : phases()) {
+    if (phase.phase <= result.reached || phase.phase > options.to)
+      continue;
+    auto start = Clock::now();
+    if (options.progress)
+      options.progress(phase.name);
+    Status status = runPhase(phase, options, result, collector);
+    result.times.push_back({phase.phase, secondsSince(start)});
+    result.seconds += secondsSince(start);
+    if (!status)
+      return status;
+    result.reached = phase.phase;
+    if (options.observer)
+      if (Status seen = options.observer(phase.phase, result.module.get());
+          !seen)
+        return seen;
+  }
+  return {};
+}
+
+Status cimc::compileModel(const std::string &path,
+                          const CompileOptions &options, Compilation &result) {
+  // Before anything slow.
+  if (!options.chip.empty())
+    if (Result<ChipSpec> chip = loadChip(options.chip); !chip)
+      return chip.takeError();
+  if (Status status = importModel(path, options, result); !status)
+    return status;
+  if (result.reached > options.to)
+    return Error{ExitCode::Usage,
+                 fmt::format("'{}' has already finished phase '{}', which is "
+                             "after '{}'",
+                             path, info(result.reached).name,
+                             info(options.to).name)};
+  if (result.reached >= Phase::Place && !options.chip.empty())
+    return Error{
+        ExitCode::Usage,
+        fmt::format("--chip: '{}' has finished phase '{}' and is bound "
+                    "to its chip",
+                    path, info(result.reached).name)};
+  return runPhases(options, result);
+}

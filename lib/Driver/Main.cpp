@@ -1,0 +1,203 @@
+//===- Main.cpp - the cimc command ----------------------------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Driver/Main.h"
+#include "Commands.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <unistd.h>
+
+using namespace cimc;
+
+//===----------------------------------------------------------------------===//
+// Progress
+//===----------------------------------------------------------------------===//
+
+static bool progressShown = false;
+
+std::function<void(const char *)> cimc::terminalProgress(bool quiet) {
+  if (quiet || !isatty(STDERR_FILENO))
+    return nullptr;
+  return [](const char *what) {
+    std::fprintf(stderr, "\r\033[K%s", what);
+    std::fflush(stderr);
+    progressShown = true;
+  };
+}
+
+void cimc::clearProgress() {
+  if (progressShown)
+    std::fprintf(stderr, "\r\033[K");
+  progressShown = false;
+}
+
+//===----------------------------------------------------------------------===//
+// Output
+//===----------------------------------------------------------------------===//
+
+/// Writes to standard output and makes sure that it arrived.
+static bool writeOut(const std::string &text) {
+  size_t written = std::fwrite(text.data(), 1, text.size(), stdout);
+  if (written == text.size() && std::fflush(stdout) == 0)
+    return true;
+  std::fprintf(stderr, "cimc: error: cannot write to standard output: %s\n",
+               std::strerror(errno));
+  return false;
+}
+
+/// Every line of a message that has several gets the prefix.
+static void printMessage(const char *severity, const std::string &text) {
+  std::string line = fmt::format("cimc: {}: ", severity);
+  for (size_t begin = 0; begin <= text.size();) {
+    size_t end = std::min(text.find('\n', begin), text.size());
+    std::string part = text.substr(begin, end - begin);
+    bool continued = !part.empty() && part.front() == ' ';
+    std::fprintf(stderr, "%s%s\n", continued ? "" : line.c_str(), part.c_str());
+    begin = end + 1;
+  }
+}
+
+static const char *codeName(ExitCode code) {
+  switch (code) {
+  case ExitCode::Ok:
+    return "ok";
+  case ExitCode::Internal:
+    return "internal";
+  case ExitCode::Usage:
+    return "usage";
+  case ExitCode::InvalidInput:
+    return "invalid_input";
+  case ExitCode::Unsupported:
+    return "unsupported";
+  case ExitCode::DoesNotFit:
+    return "does_not_fit";
+  case ExitCode::AccuracyMissed:
+    return "accuracy_missed";
+  case ExitCode::ResourceLimit:
+    return "resource_limit";
+  case ExitCode::Mismatch:
+    return "mismatch";
+  }
+  return "internal";
+}
+
+static Json messageJson(const Message &message) {
+  Json json = {{"severity", message.severity},
+               {"location", message.location},
+               {"message", message.text}};
+  if (!message.notes.empty())
+    json["notes"] = message.notes;
+  return json;
+}
+
+/// Says how a command ended; returns the exit code.
+static int finish(const Status &status, CommandOutput &output, bool json) {
+  int code = status ? 0 : static_cast<int>(status.error().code);
+  for (const Message &message : output.messages)
+    if (message.severity == "warning")
+      printMessage("warning", format(message));
+  std::string text = output.text;
+  if (json) {
+    text = output.rawJson;
+    if (!status || text.empty()) {
+      if (!status) {
+        Json error = {{"kind", codeName(status.error().code)},
+                      {"message", status.error().message}};
+        Json messages = Json::array();
+        for (const Message &message : output.messages)
+          if (message.severity == "error") {
+            messages.push_back(messageJson(message));
+            if (!error.contains("location"))
+              error["location"] = message.location;
+          }
+        if (!messages.empty())
+          error["messages"] = std::move(messages);
+        output.json["error"] = std::move(error);
+      }
+      output.json["exit_code"] = code;
+      text = dump(output.json);
+    }
+  }
+  if ((status || json || !output.text.empty()) && !writeOut(text))
+    return static_cast<int>(ExitCode::ResourceLimit);
+  if (!status)
+    printMessage("error", status.error().message);
+  return code;
+}
+
+//===----------------------------------------------------------------------===//
+// Main
+//===----------------------------------------------------------------------===//
+
+static Status execute(const CommandLine &line, CommandOutput &output) {
+  switch (line.command) {
+  case Command::Compile:
+    return compileCommand(line, output);
+  case Command::Run:
+    return runCommand(line, output);
+  case Command::Quantize:
+    return quantizeCommand(line, output);
+  case Command::Inspect:
+    return inspectCommand(line, output);
+  case Command::Disasm:
+    return disasmCommand(line, output);
+  case Command::Chips:
+    return chipsCommand(line, output);
+  case Command::Ops:
+    return opsCommand(line, output);
+  }
+  return {};
+}
+
+int cimc::cimcMain(int argc, const char *const *argv) {
+  // A closed pipe is an error of writing, with a message.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
+  bool json = false;
+  for (const std::string &arg : args)
+    json |= arg == "--json";
+  CommandOutput output;
+  try {
+    if (args.size() == 1 && args[0] == "--version")
+      return writeOut(fmt::format("cimc {}\n", CIMC_VERSION)) ? 0 : 7;
+    bool help = !args.empty() &&
+                (args[0] == "--help" || args[0] == "-h" || args[0] == "help");
+    if (help && args.size() == 2 && args[0] == "help")
+      args = {args[1], "--help"};
+    else if (help && args.size() == 1)
+      return writeOut(helpText()) ? 0 : 7;
+    if (args.empty())
+      std::fputs(helpText().c_str(), stderr);
+    Result<CommandLine> line = parseCommandLine(args);
+    if (!line)
+      return finish(line.takeError(), output, json);
+    if (line->has(Option::Help))
+      return writeOut(helpText(line->command)) ? 0 : 7;
+    return finish(execute(*line, output), output, json);
+  } catch (const std::bad_alloc &) {
+    output = CommandOutput();
+    clearProgress();
+    return finish(
+        Error{ExitCode::ResourceLimit,
+              "out of memory; the model or batch needs more than this "
+              "machine or its limits allow"},
+        output, json);
+  } catch (const std::exception &error) {
+    output = CommandOutput();
+    clearProgress();
+    return finish(Error{ExitCode::Internal,
+                        fmt::format("internal error: {}", error.what())},
+                  output, json);
+  }
+}

@@ -1,0 +1,118 @@
+//===- ModelIO.cpp - inputs and outputs of networks -----------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Driver/Compiler.h"
+#include "cimc/Reference/Evaluator.h"
+
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/IR/TypeUtilities.h"
+
+#include <fmt/format.h>
+
+#include <sys/resource.h>
+
+using namespace cimc;
+
+/// The host's type for values of an MLIR element type.
+static std::optional<DType> hostType(mlir::Type type) {
+  if (auto quantized = mlir::dyn_cast<mlir::quant::QuantizedType>(type)) {
+    bool isSigned = quantized.isSigned();
+    unsigned width = quantized.getStorageTypeIntegralWidth();
+    if (width <= 8)
+      return isSigned ? DType::I8 : DType::U8;
+    return width <= 16 ? (isSigned ? DType::I16 : DType::U16) : DType::I32;
+  }
+  if (type.isF32())
+    return DType::F32;
+  if (type.isF64())
+    return DType::F64;
+  if (type.isF16())
+    return DType::F16;
+  auto integer = mlir::dyn_cast<mlir::IntegerType>(type);
+  if (!integer)
+    return std::nullopt;
+  switch (integer.getWidth()) {
+  case 1:
+    return DType::Bool;
+  case 8:
+    return integer.isUnsigned() ? DType::U8 : DType::I8;
+  case 16:
+    return integer.isUnsigned() ? DType::U16 : DType::I16;
+  case 32:
+    return DType::I32;
+  case 64:
+    return DType::I64;
+  default:
+    return std::nullopt;
+  }
+}
+
+static Result<ModelIO> describeValue(mlir::Type type, mlir::Attribute name,
+                                     mlir::Attribute shape,
+                                     std::string fallback) {
+  ModelIO io;
+  auto text = mlir::dyn_cast_or_null<mlir::StringAttr>(name);
+  io.name = text ? text.str() : std::move(fallback);
+  auto shaped = mlir::dyn_cast<mlir::ShapedType>(type);
+  std::optional<DType> element = shaped && shaped.hasStaticShape()
+                                     ? hostType(shaped.getElementType())
+                                     : std::nullopt;
+  if (!element)
+    return Error{
+        ExitCode::Unsupported,
+        fmt::format("'{}' is no tensor of static shape and numbers", io.name)};
+  io.type = *element;
+  // A feature map says what shape the model's tensor had.
+  llvm::ArrayRef<int64_t> dims = shaped.getShape();
+  if (auto original = mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(shape))
+    dims = original.asArrayRef();
+  io.shape.assign(dims.begin(), dims.end());
+  return io;
+}
+
+Result<std::pair<std::vector<ModelIO>, std::vector<ModelIO>>>
+cimc::networkIO(mlir::ModuleOp module) {
+  Result<mlir::func::FuncOp> entry = findEntry(module);
+  if (!entry)
+    return entry.takeError();
+  mlir::func::FuncOp func = *entry;
+  std::pair<std::vector<ModelIO>, std::vector<ModelIO>> result;
+  for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+    Result<ModelIO> io = describeValue(
+        func.getArgument(i).getType(), func.getArgAttr(i, "nn.name"),
+        func.getArgAttr(i, "cim.shape"), fmt::format("input_{}", i));
+    if (!io)
+      return io.takeError();
+    result.first.push_back(std::move(*io));
+  }
+  for (unsigned i = 0; i < func.getNumResults(); ++i) {
+    Result<ModelIO> io = describeValue(
+        func.getResultTypes()[i], func.getResultAttr(i, "nn.name"),
+        func.getResultAttr(i, "cim.shape"), fmt::format("output_{}", i));
+    if (!io)
+      return io.takeError();
+    result.second.push_back(std::move(*io));
+  }
+  return result;
+}
+
+std::vector<ModelIO> cimc::programIO(const Program &program, bool outputs) {
+  std::vector<ModelIO> result;
+  for (const IOBinding &io : program.ios)
+    if (io.isOutput == outputs)
+      result.push_back({io.name, io.type, io.shape});
+  return result;
+}
+
+double cimc::peakMemoryMB() {
+  rusage usage;
+  // Linux counts in KiB.
+  return getrusage(RUSAGE_SELF, &usage) == 0
+             ? double(usage.ru_maxrss) * 1024 / 1e6
+             : 0;
+}

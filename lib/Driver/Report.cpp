@@ -1,0 +1,233 @@
+//===- Report.cpp - summaries for people and machines ---------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Driver/Report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+using namespace cimc;
+
+std::string cimc::withUnit(double value, const char *unit) {
+  static const char *const prefixes[] = {"n", "u", "m", ""};
+  int step = 0;
+  while (step < 3 && std::fabs(value) >= 999.5) {
+    value /= 1000;
+    ++step;
+  }
+  return fmt::format("{:.3g} {}{}", value, prefixes[step], unit);
+}
+
+std::string cimc::grouped(int64_t value) {
+  std::string text = std::to_string(value);
+  for (int64_t i = int64_t(text.size()) - 3; i > (value < 0); i -= 3)
+    text.insert(size_t(i), ",");
+  return text;
+}
+
+std::string cimc::dump(const Json &json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+static double percent(double part, double whole) {
+  return whole > 0 ? 100 * part / whole : 0;
+}
+
+static std::string sizeText(int64_t bytes) {
+  return bytes < 10000      ? fmt::format("{} bytes", bytes)
+         : bytes < 10000000 ? fmt::format("{} KB", bytes / 1000)
+                            : fmt::format("{} MB", bytes / 1000000);
+}
+
+/// The layers, slowest first; equal ones by name.
+static std::vector<LayerCost> slowestFirst(const CostReport &cost) {
+  std::vector<LayerCost> layers = cost.layers;
+  std::sort(layers.begin(), layers.end(),
+            [](const LayerCost &a, const LayerCost &b) {
+              return a.busy_ns != b.busy_ns ? a.busy_ns > b.busy_ns
+                                            : a.layer < b.layer;
+            });
+  return layers;
+}
+
+static std::string layerLine(const LayerCost &layer, const CostReport &cost) {
+  std::string name = layer.layer.empty() ? "(unnamed)" : layer.layer;
+  if (name.size() > 32)
+    name = "..." + name.substr(name.size() - 29);
+  std::string where =
+      layer.macros ? fmt::format("{} array{}, {} core{}", layer.macros,
+                                 layer.macros == 1 ? "" : "s", layer.cores,
+                                 layer.cores == 1 ? "" : "s")
+                   : fmt::format("vector unit, {} core{}", layer.cores,
+                                 layer.cores == 1 ? "" : "s");
+  return fmt::format("  {:<32} {:>9} {:>9} {:>5.1f} %  {}\n", name,
+                     withUnit(layer.busy_ns, "s"),
+                     withUnit(layer.energy_nj, "J"),
+                     percent(layer.energy_nj, cost.energy_nj), where);
+}
+
+std::string cimc::layerTable(const CostReport &cost) {
+  std::string text = fmt::format("{} layers, in the order of the program: busy "
+                                 "time, energy per sample and its share\n",
+                                 cost.layers.size());
+  for (const LayerCost &layer : cost.layers)
+    text += layerLine(layer, cost);
+  return text;
+}
+
+std::string cimc::layerCsv(const CostReport &cost) {
+  std::string text = "layer,busy_ns,energy_nj,arrays,cores\n";
+  for (const LayerCost &layer : cost.layers) {
+    std::string name = layer.layer;
+    for (size_t at = 0; (at = name.find('"', at)) != std::string::npos; at += 2)
+      name.insert(at, "\"");
+    text += fmt::format("\"{}\",{},{},{},{}\n", name, layer.busy_ns,
+                        layer.energy_nj, layer.macros, layer.cores);
+  }
+  return text;
+}
+
+static int64_t chipletsUsed(const Program &program) {
+  std::set<int64_t> chiplets;
+  int64_t perChiplet =
+      program.chip.tilesPerChiplet() * program.chip.hierarchy.cores_per_tile;
+  for (const CoreProgram &core : program.cores)
+    chiplets.insert(core.id / std::max<int64_t>(perChiplet, 1));
+  return int64_t(chiplets.size());
+}
+
+std::string cimc::summary(const Program &program, const CostReport &cost,
+                          int64_t programBytes) {
+  const ChipSpec &chip = program.chip;
+  int64_t onArrays = 0, onVector = 0;
+  for (const LayerCost &layer : cost.layers)
+    (layer.macros ? onArrays : onVector) += 1;
+  std::string text;
+  auto line = [&](const char *name, const std::string &value) {
+    text += fmt::format("{:<13}{}\n", name, value);
+  };
+  line("chip",
+       fmt::format("{}: {} chiplets, {} cores, {} arrays of {} x {} cells",
+                   chip.name, chip.chiplets(), chip.cores(), chip.macros(),
+                   chip.macro.rows, chip.macro.columns));
+  line("arrays",
+       fmt::format("{} of {} ({:.1f} %), on {} cores of {} chiplets",
+                   program.macrosUsed(), chip.macros(),
+                   percent(double(program.macrosUsed()), double(chip.macros())),
+                   program.cores.size(), chipletsUsed(program)));
+  line("placement", fmt::format("{} layers on arrays, {} on vector units",
+                                onArrays, onVector));
+  line("latency", withUnit(cost.latency_ns, "s"));
+  line("throughput",
+       fmt::format("{} samples/s (one every {})",
+                   cost.period_ns > 0
+                       ? grouped(std::llround(1e9 / cost.period_ns))
+                       : std::string("-"),
+                   withUnit(cost.period_ns, "s")));
+  std::vector<std::pair<std::string, double>> parts(
+      cost.energy_by_component_nj.begin(), cost.energy_by_component_nj.end());
+  std::sort(parts.begin(), parts.end(), [](auto &a, auto &b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  std::string shares;
+  for (size_t i = 0; i < std::min<size_t>(parts.size(), 4); ++i)
+    shares += fmt::format("{}{} {:.0f} %", i ? ", " : "", parts[i].first,
+                          percent(parts[i].second, cost.energy_nj));
+  line("energy",
+       fmt::format("{} per inference{}{}{}", withUnit(cost.energy_nj, "J"),
+                   shares.empty() ? "" : " (", shares,
+                   shares.empty() ? "" : ")"));
+  line("utilization",
+       fmt::format("{:.1f} % of what the arrays used could do; {} MACs per "
+                   "inference",
+                   100 * cost.utilization, grouped(cost.macs)));
+  line("power",
+       fmt::format("{:.3g} W on average, {:.3g} W at most (limit {:.3g} W)",
+                   cost.average_power_w, cost.peak_power_w, chip.power.tdp_w));
+  line("program",
+       fmt::format("{} instructions, {}", grouped(program.instructionCount()),
+                   sizeText(programBytes)));
+  line("weights", fmt::format("writing all arrays once takes {} and {}",
+                              withUnit(cost.program_ns, "s"),
+                              withUnit(cost.program_nj, "J")));
+  std::vector<LayerCost> layers = slowestFirst(cost);
+  if (!layers.empty())
+    text += "slowest layers: busy time, energy and its share\n";
+  for (size_t i = 0; i < std::min<size_t>(layers.size(), 5); ++i)
+    text += layerLine(layers[i], cost);
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// JSON
+//===----------------------------------------------------------------------===//
+
+Json cimc::ioJson(const std::vector<ModelIO> &ios) {
+  Json list = Json::array();
+  for (const ModelIO &io : ios)
+    list.push_back(
+        {{"name", io.name}, {"type", name(io.type)}, {"shape", io.shape}});
+  return list;
+}
+
+void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
+  json["latency_ns"] = cost.latency_ns;
+  json["period_ns"] = cost.period_ns;
+  json["throughput_per_s"] = cost.period_ns > 0 ? 1e9 / cost.period_ns : 0;
+  json["energy_nj"] = cost.energy_nj;
+  json["energy_by_component_nj"] = cost.energy_by_component_nj;
+  json["average_power_w"] = cost.average_power_w;
+  json["peak_power_w"] = cost.peak_power_w;
+  json["tdp_w"] = program.chip.power.tdp_w;
+  json["utilization"] = cost.utilization;
+  json["macs"] = cost.macs;
+  json["arrays_used"] = program.macrosUsed();
+  json["arrays_total"] = program.chip.macros();
+  json["cores_used"] = program.cores.size();
+  json["cores_total"] = program.chip.cores();
+  json["chiplets_used"] = chipletsUsed(program);
+  json["instructions"] = program.instructionCount();
+  json["instructions_executed"] = cost.instructions_executed;
+  json["program_arrays_ns"] = cost.program_ns;
+  json["program_arrays_nj"] = cost.program_nj;
+  Json layers = Json::array();
+  for (const LayerCost &layer : cost.layers)
+    layers.push_back({{"name", layer.layer},
+                      {"busy_ns", layer.busy_ns},
+                      {"energy_nj", layer.energy_nj},
+                      {"arrays", layer.macros},
+                      {"cores", layer.cores}});
+  json["layers"] = std::move(layers);
+}
+
+std::string cimc::chromeTrace(const CostReport &cost) {
+  Json events = Json::array();
+  int64_t track = 0;
+  for (const LayerCost &layer : cost.layers) {
+    events.push_back({{"name", "thread_name"},
+                      {"ph", "M"},
+                      {"pid", 0},
+                      {"tid", track},
+                      {"args", {{"name", layer.layer}}}});
+    events.push_back({{"name", layer.layer},
+                      {"ph", "X"},
+                      {"pid", 0},
+                      {"tid", track},
+                      {"ts", 0},
+                      {"dur", layer.busy_ns / 1000},
+                      {"args",
+                       {{"energy_nj", layer.energy_nj},
+                        {"arrays", layer.macros},
+                        {"cores", layer.cores}}}});
+    ++track;
+  }
+  return dump(Json{{"displayTimeUnit", "ns"}, {"traceEvents", events}});
+}

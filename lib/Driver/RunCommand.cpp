@@ -1,0 +1,282 @@
+//===- RunCommand.cpp - cimc run ------------------------------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+#include "cimc/Driver/Files.h"
+#include "cimc/Quantize/Quantize.h"
+#include "cimc/Reference/Evaluator.h"
+#include "cimc/Sim/Simulator.h"
+#include "cimc/Support/File.h"
+#include "cimc/Support/TensorIO.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+using namespace cimc;
+
+static Error usage(std::string message) {
+  return {ExitCode::Usage, std::move(message)};
+}
+
+namespace {
+/// The thing that runs and what keeps it alive.
+struct Machine {
+  Compilation compilation;
+  std::optional<Program> program;
+  std::unique_ptr<Simulator> simulator;
+  Executable executable;
+};
+} // namespace
+
+static void simulate(Machine &machine, bool bitPlanes) {
+  machine.simulator = std::make_unique<Simulator>(*machine.program);
+  machine.executable.inputs = programIO(*machine.program, false);
+  machine.executable.outputs = programIO(*machine.program, true);
+  RunOptions options;
+  options.bitPlanes = bitPlanes;
+  Simulator *simulator = machine.simulator.get();
+  machine.executable.run = [simulator,
+                            options](const std::vector<HostTensor> &inputs) {
+    return simulator->run(inputs, options);
+  };
+}
+
+/// Compiles a model up to a level and makes that level's evaluator the
+/// executable.
+static Status evaluate(const CommandLine &line, const std::string &level,
+                       Machine &machine, CommandOutput &output) {
+  Result<CompileOptions> parsed = compileOptions(line);
+  if (!parsed)
+    return parsed.takeError();
+  CompileOptions options = std::move(*parsed);
+  Compilation &compilation = machine.compilation;
+  auto finish = [&](Status status) {
+    output.messages = compilation.messages;
+    return status;
+  };
+  if (Status status = importModel(line.operands[0], options, compilation);
+      !status)
+    return finish(status);
+
+  // The phases whose modules a level's evaluator takes.
+  Phase first = Phase::Emit, last = Phase::Emit;
+  if (level == "nn") {
+    bool integers = !options.calibrate.empty() ||
+                    hasQuantizedTypes(compilation.module.get());
+    first = integers ? Phase::Quantize : Phase::NN;
+    last = Phase::Quantize;
+  } else if (level == "cim") {
+    first = Phase::Map;
+    last = Phase::Place;
+  } else if (level == "sched") {
+    first = last = Phase::Schedule;
+  }
+  if (compilation.reached > last)
+    return finish(usage(fmt::format(
+        "--level {}: '{}' has finished phase '{}', which is behind that level",
+        level, line.operands[0], info(compilation.reached).name)));
+  options.to = first;
+  if (Status status = runPhases(options, compilation); !status)
+    return finish(status);
+  output.json["compile_s"] = compilation.seconds;
+
+  if (level == "isa") {
+    machine.program = std::move(compilation.program);
+    simulate(machine, line.has(Option::BitPlanes));
+    return finish({});
+  }
+  machine.executable.inputs = compilation.inputs;
+  machine.executable.outputs = compilation.outputs;
+  mlir::ModuleOp module = compilation.module.get();
+  machine.executable.run = [module,
+                            level](const std::vector<HostTensor> &inputs)
+      -> Result<std::vector<HostTensor>> {
+    if (level == "nn")
+      return evaluateNN(module, inputs);
+    return level == "cim" ? evaluateCIM(module, inputs)
+                          : evaluateSched(module, inputs);
+  };
+  return finish({});
+}
+
+/// The first values of a tensor, for people.
+static std::string preview(const HostTensor &tensor) {
+  Result<HostTensor> values = convertTo(tensor, DType::F32);
+  if (!values)
+    return "";
+  std::string text = ":";
+  int64_t shown = std::min<int64_t>(tensor.size(), 10);
+  for (int64_t i = 0; i < shown; ++i)
+    text += fmt::format(" {:.6g}", values->as<float>()[i]);
+  return text + (shown < tensor.size() ? " ..." : "");
+}
+
+static Json comparisonJson(const Comparison &comparison) {
+  Json json = {{"output", comparison.output},
+               {"equal", comparison.equal()},
+               {"elements", comparison.elements},
+               {"different", comparison.different},
+               {"largest_difference", comparison.largest}};
+  if (!comparison.problem.empty())
+    json["problem"] = comparison.problem;
+  if (comparison.different) {
+    json["first_index"] = comparison.first;
+    json["got"] = comparison.got;
+    json["expected"] = comparison.expected;
+  }
+  return json;
+}
+
+Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
+  const std::string &path = line.operands[0];
+  std::string level = line.get(Option::Level, "isa");
+  Tolerance tolerance;
+  for (auto [option, target] : {std::pair(Option::Rtol, &tolerance.relative),
+                                std::pair(Option::Atol, &tolerance.absolute)}) {
+    if (!line.has(option))
+      continue;
+    Result<double> value = line.real(option, 0);
+    if (!value)
+      return value.takeError();
+    *target = *value;
+  }
+  Result<int64_t> threads = line.integer(Option::Threads, 0, 1, 4096);
+  if (!threads)
+    return threads.takeError();
+  if (level != "isa")
+    for (Option option : {Option::Trace, Option::BitPlanes})
+      if (line.has(option))
+        return usage(
+            fmt::format("{} is for --level isa",
+                        option == Option::Trace ? "--trace" : "--bit-planes"));
+  if (line.has(Option::Trace))
+    if (Status status = checkOutputFile(line.get(Option::Trace)); !status)
+      return status;
+
+  Result<FileKind> kind = sniff(path);
+  if (!kind)
+    return kind.takeError();
+  Machine machine;
+  if (*kind == FileKind::Program) {
+    if (level != "isa")
+      return usage(
+          fmt::format("--level {}: '{}' is a compiled program and holds "
+                      "only the isa level; give the model instead",
+                      level, path));
+    for (Option option : {Option::Chip, Option::Calibrate, Option::InputShape,
+                          Option::Dim, Option::Mode, Option::Precision})
+      if (line.has(option))
+        return usage(fmt::format("'{}' is compiled already: options of the "
+                                 "compiler (--chip, --mode, --precision, "
+                                 "--calibrate, --input-shape, --dim) are for "
+                                 "models",
+                                 path));
+    Result<Program> program = loadProgram(path);
+    if (!program)
+      return program.takeError();
+    machine.program = std::move(*program);
+    simulate(machine, line.has(Option::BitPlanes));
+  } else if (Status status = evaluate(line, level, machine, output); !status) {
+    clearProgress();
+    return status;
+  }
+  clearProgress();
+
+  const Executable &executable = machine.executable;
+  Result<InputSet> inputs =
+      readInputs(line.all(Option::Input), executable.inputs);
+  if (!inputs)
+    return inputs.takeError();
+  auto start = std::chrono::steady_clock::now();
+  auto progress = terminalProgress(line.has(Option::Json) || !inputs->isBatch);
+  Result<std::vector<HostTensor>> outputs =
+      runAll(executable, *inputs, unsigned(*threads), [&](int64_t done) {
+        if (progress && done % 16 == 0)
+          progress(
+              fmt::format("{} of {} samples", done, inputs->samples).c_str());
+      });
+  clearProgress();
+  if (!outputs)
+    return outputs.takeError();
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+
+  output.json["program"] = path;
+  output.json["level"] = level;
+  output.json["samples"] = inputs->samples;
+  output.json["run_s"] = seconds;
+  Json list = ioJson(executable.outputs);
+  std::string directory = line.get(Option::Output);
+  if (line.has(Option::Output)) {
+    if (Status status = makeDirectory(directory); !status)
+      return status;
+  }
+  for (size_t i = 0; i < outputs->size(); ++i) {
+    const HostTensor &tensor = (*outputs)[i];
+    const ModelIO &io = executable.outputs[i];
+    output.text += fmt::format("output {}: {} of {}", io.name,
+                               name(tensor.type), shapeString(tensor.shape));
+    if (directory.empty()) {
+      output.text += preview(tensor);
+    } else {
+      std::string file = directory + "/" + fileNameOf(io.name) + ".npy";
+      if (Status status = writeNpy(file, tensor); !status)
+        return status;
+      output.text += " -> " + file;
+      list[i]["file"] = file;
+    }
+    output.text += "\n";
+  }
+  output.json["outputs"] = std::move(list);
+  output.text += fmt::format("{} sample{} in {:.2f} s\n", inputs->samples,
+                             inputs->samples == 1 ? "" : "s", seconds);
+
+  if (machine.program) {
+    Result<CostReport> cost = machine.simulator->time();
+    if (!cost)
+      return cost.takeError();
+    addCost(output.json, *machine.program, *cost);
+    output.json["chip"] = machine.program->chip.name;
+    output.text +=
+        fmt::format("on chip '{}', per sample: latency {}, one every {}, "
+                    "energy {}, {:.3g} W "
+                    "on average\n",
+                    machine.program->chip.name, withUnit(cost->latency_ns, "s"),
+                    withUnit(cost->period_ns, "s"),
+                    withUnit(cost->energy_nj, "J"), cost->average_power_w);
+    if (line.has(Option::Trace))
+      if (Status status =
+              writeFileAtomically(line.get(Option::Trace), chromeTrace(*cost));
+          !status)
+        return status;
+  }
+  output.json["peak_rss_mb"] = peakMemoryMB();
+
+  if (!line.has(Option::Expect))
+    return {};
+  auto comparisons = compareWithDirectory(executable.outputs, *outputs,
+                                          line.get(Option::Expect), tolerance);
+  if (!comparisons)
+    return comparisons.takeError();
+  Json compared = Json::array();
+  std::string problems;
+  for (const Comparison &comparison : *comparisons) {
+    compared.push_back(comparisonJson(comparison));
+    if (comparison.equal())
+      output.text += describe(comparison) + "\n";
+    else
+      problems += (problems.empty() ? "" : "\n") + describe(comparison);
+  }
+  output.json["expect"] = std::move(compared);
+  if (!problems.empty())
+    return Error{ExitCode::Mismatch, problems};
+  return {};
+}

@@ -1,0 +1,196 @@
+//===- ShowCommands.cpp - quantize, inspect, disasm, chips and ops --------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+#include "cimc/Driver/Calibration.h"
+#include "cimc/Driver/Files.h"
+#include "cimc/Import/ONNX/Import.h"
+#include "cimc/Quantize/Quantize.h"
+#include "cimc/Support/File.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+using namespace cimc;
+
+Result<Program> cimc::loadProgram(const std::string &path, int64_t *bytes) {
+  Result<FileKind> kind = sniff(path);
+  if (!kind)
+    return kind.takeError();
+  if (*kind != FileKind::Program)
+    return Error{ExitCode::InvalidInput,
+                 fmt::format("'{}' is {}, not a compiled program (.cimx)", path,
+                             describe(*kind))};
+  Result<std::string> content = readFile(path);
+  if (!content)
+    return content.takeError();
+  if (bytes)
+    *bytes = int64_t(content->size());
+  return deserialize(reinterpret_cast<const uint8_t *>(content->data()),
+                     content->size(), path);
+}
+
+Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
+  const std::string &model = line.operands[0];
+  Result<CompileOptions> parsed = compileOptions(line);
+  if (!parsed)
+    return parsed.takeError();
+  CompileOptions options = std::move(*parsed);
+  if (!line.has(Option::Output))
+    return Error{ExitCode::Usage,
+                 "cimc quantize: say where the model goes with -o FILE.onnx"};
+  std::string path = line.get(Option::Output);
+  if (options.precision != "int8")
+    return Error{ExitCode::Unsupported,
+                 fmt::format("--precision {} is not supported yet; use int8",
+                             options.precision)};
+  if (options.calibrate.empty())
+    return Error{ExitCode::Usage,
+                 "quantizing needs samples to choose ranges from; give "
+                 "--calibrate DIR|FILE.npz|FILE.npy"};
+  if (path == "-" && line.has(Option::Json))
+    return Error{ExitCode::Usage, "--json takes standard output; write the "
+                                  "model with -o FILE.onnx"};
+  if (path != "-")
+    if (Status status = checkOutputFile(path); !status)
+      return status;
+  Compilation compilation;
+  auto compile = [&]() -> Status {
+    if (Status status = importModel(model, options, compilation); !status)
+      return status;
+    options.to = Phase::NN;
+    if (compilation.reached > Phase::NN)
+      return Error{ExitCode::Usage,
+                   fmt::format("'{}' has finished phase '{}' and is no float "
+                               "model",
+                               model, info(compilation.reached).name)};
+    if (Status status = runPhases(options, compilation); !status)
+      return status;
+    auto samples = openSamples(options.calibrate, compilation.inputs);
+    if (!samples)
+      return samples.takeError();
+    QuantizeOptions quantize;
+    quantize.threads = options.threads
+                           ? options.threads
+                           : std::max(1u, std::thread::hardware_concurrency());
+    output.json["samples"] = (*samples)->size();
+    if (options.progress)
+      options.progress("qnn");
+    DiagnosticCollector collector(compilation.context.get());
+    Status status =
+        quantizeModule(compilation.module.get(), **samples, quantize);
+    for (Message &message : collector.take())
+      compilation.messages.push_back(std::move(message));
+    return status;
+  };
+  Status status = compile();
+  clearProgress();
+  output.messages = compilation.messages;
+  if (!status)
+    return status;
+  Result<std::string> bytes = exportONNX(compilation.module.get());
+  if (!bytes)
+    return bytes.takeError();
+  output.json["model"] = model;
+  output.json["output"] = path;
+  output.json["model_bytes"] = bytes->size();
+  output.json["peak_rss_mb"] = peakMemoryMB();
+  if (path == "-") {
+    output.text = std::move(*bytes);
+    return {};
+  }
+  output.text = fmt::format("{} -> {}: {} bytes, ranges from {} samples\n",
+                            model, path, grouped(int64_t(bytes->size())),
+                            output.json["samples"].get<int64_t>());
+  return writeFileAtomically(path, *bytes);
+}
+
+Status cimc::inspectCommand(const CommandLine &line, CommandOutput &output) {
+  int64_t bytes = 0;
+  Result<Program> program = loadProgram(line.operands[0], &bytes);
+  if (!program)
+    return program.takeError();
+  output.text = inspect(*program, bytes);
+  output.json = inspectJson(*program, bytes);
+  return {};
+}
+
+Status cimc::disasmCommand(const CommandLine &line, CommandOutput &output) {
+  Result<Program> program = loadProgram(line.operands[0]);
+  if (!program)
+    return program.takeError();
+  std::string text = disassemble(*program);
+  std::string path = line.get(Option::Output, "-");
+  if (path == "-") {
+    output.text = std::move(text);
+    return {};
+  }
+  if (Status status = checkOutputFile(path); !status)
+    return status;
+  return writeFileAtomically(path, text);
+}
+
+Status cimc::chipsCommand(const CommandLine &line, CommandOutput &output) {
+  if (!line.operands.empty()) {
+    Result<ChipSpec> chip = loadChip(line.operands[0]);
+    if (!chip)
+      return chip.takeError();
+    output.text = printChip(*chip);
+    if (output.text.empty() || output.text.back() != '\n')
+      output.text += '\n';
+    output.rawJson = output.text;
+    return {};
+  }
+  Json list = Json::array();
+  for (const std::string &name : presetNames()) {
+    Result<ChipSpec> chip = loadPreset(name);
+    if (!chip)
+      return chip.takeError();
+    double megabytes =
+        double(chip->macros() * chip->macro.rows * (chip->macro.columns / 8)) /
+        1e6;
+    list.push_back({{"name", chip->name},
+                    {"summary", chip->summary},
+                    {"chiplets", chip->chiplets()},
+                    {"cores", chip->cores()},
+                    {"arrays", chip->macros()},
+                    {"rows", chip->macro.rows},
+                    {"columns", chip->macro.columns},
+                    {"int8_weights_million", megabytes}});
+    output.text +=
+        fmt::format("{:<10}{} chiplets, {} cores, {} arrays of {} x {} cells "
+                    "({:.3g} million "
+                    "int8 weights)\n",
+                    chip->name, chip->chiplets(), chip->cores(), chip->macros(),
+                    chip->macro.rows, chip->macro.columns, megabytes);
+    if (!chip->summary.empty())
+      output.text += fmt::format("          {}\n", chip->summary);
+  }
+  output.json["chips"] = std::move(list);
+  output.text += "'cimc chips NAME' prints a chip in full; save and change it, "
+                 "and give the file as --chip FILE.json\n";
+  return {};
+}
+
+Status cimc::opsCommand(const CommandLine &, CommandOutput &output) {
+  Json list = Json::array();
+  for (const SupportedOp &op : supportedOps()) {
+    std::string name = op.domain.empty() ? op.op : op.domain + "." + op.op;
+    list.push_back({{"domain", op.domain},
+                    {"op", op.op},
+                    {"opsets", op.versions},
+                    {"constraints", op.constraints}});
+    std::string row =
+        fmt::format("{:<32}{:<10}{}", name, op.versions, op.constraints);
+    output.text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
+  }
+  output.json["ops"] = std::move(list);
+  return {};
+}
