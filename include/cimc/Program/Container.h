@@ -1,0 +1,66 @@
+//===- Container.h - the layout of .cimx files ------------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Little-endian throughout:
+//
+//   "CIMX", u32 version, u32 number of sections, u32 checksum of the 12 bytes
+//   before and of the table
+//   table: for each section char name[8], u64 offset, u64 size, u32 checksum,
+//   u32 0
+//   the sections, without gaps, in this order:
+//
+//   META      JSON: "model", "chip" (a chip file)
+//   CHANNELS  u32 count, channel records
+//   CORES     u32 count; for each u32 id, u32 views, u32 windows, u32 patterns,
+//             those records, u32 streams; for each stream u32 instructions,
+//             u32 bytes, records
+//   CELLS     for each core u32 blocks; for each block u16 macro, row, column,
+//             rows, columns, u8 bits, u8 0, then `bits` planes from the lowest:
+//             rows x columns bits, each row padded to bytes, low bit first
+//   DATA      for each core u32 blocks; for each u32 address, u32 size, bytes
+//   IO        u32 count; for each string name, u8 output, u8 element type,
+//             u32 rank, i64 shape[rank], u32 rank, i64 perm[rank], u32
+//             channels, u32 channel[]
+//   DEBUG     u32 names, strings; u32 name for each stream of each core
+//
+// A string is u32 size and bytes. Checksums are CRC-32 (IEEE 802.3).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_PROGRAM_CONTAINER_H
+#define CIMC_PROGRAM_CONTAINER_H
+
+#include "cimc/Support/Status.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cimc {
+
+constexpr uint32_t containerVersion = 1;
+
+/// One section of a container.
+struct SectionInfo {
+  std::string name;
+  size_t offset = 0, size = 0;
+  uint32_t checksum = 0;
+};
+
+/// The section table, with everything but the sections' contents checked.
+/// `origin` names the bytes in messages.
+Result<std::vector<SectionInfo>>
+readSectionTable(const uint8_t *data, size_t size, const std::string &origin);
+
+/// CRC-32, continued from `seed`.
+uint32_t checksum(const uint8_t *data, size_t size, uint32_t seed = 0);
+
+} // namespace cimc
+
+#endif // CIMC_PROGRAM_CONTAINER_H

@@ -1,0 +1,563 @@
+//===- Container.cpp - .cimx files ----------------------------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Program/Container.h"
+#include "ByteStream.h"
+#include "cimc/Program/Program.h"
+#include "cimc/Support/File.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cstring>
+#include <map>
+
+using namespace cimc;
+
+namespace {
+
+constexpr const char *sectionNames[] = {"META", "CHANNELS", "CORES", "CELLS",
+                                        "DATA", "IO",       "DEBUG"};
+constexpr size_t sectionCount = std::size(sectionNames);
+constexpr size_t headerBytes = 16, entryBytes = 32, nameBytes = 8;
+/// Records take far more room in memory than in a file; a program of this many
+/// is no compiler's output.
+constexpr uint64_t maxInstructions = 1 << 23;
+
+/// Bytes of one bit plane.
+size_t planeBytes(const CellBlock &block) {
+  return static_cast<size_t>(block.rows) * ((block.columns + 7u) / 8);
+}
+
+void putPlanes(const CellBlock &block, std::vector<uint8_t> &out) {
+  size_t pitch = (block.columns + 7u) / 8, plane = planeBytes(block);
+  size_t begin = out.size();
+  out.resize(begin + plane * block.bits, 0);
+  for (size_t r = 0; r < block.rows; ++r)
+    for (size_t c = 0; c < block.columns; ++c) {
+      auto value = static_cast<uint8_t>(block.weights[r * block.columns + c]);
+      for (size_t b = 0; b < block.bits; ++b)
+        out[begin + b * plane + r * pitch + c / 8] |=
+            static_cast<uint8_t>(((value >> b) & 1) << (c % 8));
+    }
+}
+
+void getPlanes(const uint8_t *in, CellBlock &block) {
+  size_t pitch = (block.columns + 7u) / 8, plane = planeBytes(block);
+  block.weights.resize(static_cast<size_t>(block.rows) * block.columns);
+  unsigned sign = 1u << (block.bits - 1);
+  for (size_t r = 0; r < block.rows; ++r)
+    for (size_t c = 0; c < block.columns; ++c) {
+      unsigned value = 0;
+      for (size_t b = 0; b < block.bits; ++b)
+        value |= ((in[b * plane + r * pitch + c / 8] >> (c % 8)) & 1u) << b;
+      // One bit is 0 or -1, as the sign plane says.
+      block.weights[r * block.columns + c] = static_cast<int8_t>(
+          static_cast<int>(value ^ sign) - static_cast<int>(sign));
+    }
+}
+
+std::vector<uint8_t> writeSection(const Program &program, size_t section) {
+  ByteWriter out;
+  switch (section) {
+  case 0: {
+    std::string model =
+        nlohmann::json(program.model)
+            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    std::string text = fmt::format("{{\"model\": {},\n\"chip\": {}}}\n", model,
+                                   printChip(program.chip));
+    out.bytes.assign(text.begin(), text.end());
+    break;
+  }
+  case 1:
+    out.put(static_cast<uint32_t>(program.channels.size()));
+    for (const isa::Channel &channel : program.channels)
+      isa::encode(channel, out.bytes);
+    break;
+  case 2:
+    out.put(static_cast<uint32_t>(program.cores.size()));
+    for (const CoreProgram &core : program.cores) {
+      out.put(core.id);
+      out.put(static_cast<uint32_t>(core.views.size()));
+      out.put(static_cast<uint32_t>(core.windows.size()));
+      out.put(static_cast<uint32_t>(core.patterns.size()));
+      for (const isa::View &view : core.views)
+        isa::encode(view, out.bytes);
+      for (const isa::Window &window : core.windows)
+        isa::encode(window, out.bytes);
+      for (const isa::Pattern &pattern : core.patterns)
+        isa::encode(pattern, out.bytes);
+      out.put(static_cast<uint32_t>(core.streams.size()));
+      for (const Stream &stream : core.streams) {
+        std::vector<uint8_t> records;
+        for (const isa::Instruction &instruction : stream.instructions)
+          isa::encodeRecord(isa::infoOf(instruction),
+                            isa::addressOf(instruction), records);
+        out.put(static_cast<uint32_t>(stream.instructions.size()));
+        out.put(static_cast<uint32_t>(records.size()));
+        out.bytes.insert(out.bytes.end(), records.begin(), records.end());
+      }
+    }
+    break;
+  case 3:
+    for (const CoreProgram &core : program.cores) {
+      out.put(static_cast<uint32_t>(core.cells.size()));
+      for (const CellBlock &block : core.cells) {
+        for (uint16_t field :
+             {block.macro, block.row, block.column, block.rows, block.columns})
+          out.put(field);
+        out.put(block.bits);
+        out.put(uint8_t(0));
+        putPlanes(block, out.bytes);
+      }
+    }
+    break;
+  case 4:
+    for (const CoreProgram &core : program.cores) {
+      out.put(static_cast<uint32_t>(core.data.size()));
+      for (const DataBlock &block : core.data) {
+        out.put(block.address);
+        out.put(static_cast<uint32_t>(block.bytes.size()));
+        out.bytes.insert(out.bytes.end(), block.bytes.begin(),
+                         block.bytes.end());
+      }
+    }
+    break;
+  case 5:
+    out.put(static_cast<uint32_t>(program.ios.size()));
+    for (const IOBinding &io : program.ios) {
+      out.string(io.name);
+      out.put(static_cast<uint8_t>(io.isOutput));
+      out.put(static_cast<uint8_t>(io.type));
+      for (const std::vector<int64_t> *axes : {&io.shape, &io.perm}) {
+        out.put(static_cast<uint32_t>(axes->size()));
+        for (int64_t value : *axes)
+          out.put(value);
+      }
+      out.put(static_cast<uint32_t>(io.channels.size()));
+      for (uint32_t channel : io.channels)
+        out.put(channel);
+    }
+    break;
+  case 6: {
+    // Many streams belong to one layer.
+    std::map<std::string, uint32_t> numbers;
+    std::vector<const std::string *> names;
+    ByteWriter uses;
+    for (const CoreProgram &core : program.cores)
+      for (const Stream &stream : core.streams) {
+        auto [it, isNew] =
+            numbers.emplace(stream.layer, static_cast<uint32_t>(names.size()));
+        if (isNew)
+          names.push_back(&it->first);
+        uses.put(it->second);
+      }
+    out.put(static_cast<uint32_t>(names.size()));
+    for (const std::string *name : names)
+      out.string(*name);
+    out.bytes.insert(out.bytes.end(), uses.bytes.begin(), uses.bytes.end());
+    break;
+  }
+  }
+  return std::move(out.bytes);
+}
+
+/// Reads the sections of one container.
+class ContainerReader {
+public:
+  explicit ContainerReader(const std::string &origin) : origin(origin) {}
+
+  Result<Program> read(const uint8_t *data, size_t size);
+
+private:
+  Error fail(size_t section, const std::string &what) const {
+    return {
+        ExitCode::InvalidInput,
+        fmt::format("{}: section {}: {}; the file is damaged, compile again",
+                    origin, sectionNames[section], what)};
+  }
+  Status readSection(size_t section, ByteReader in);
+  Status readMeta(ByteReader &in);
+  Status readCores(ByteReader &in);
+  Status readCells(ByteReader &in);
+  Status readIO(ByteReader &in);
+  template <typename Record>
+  Status readRecords(size_t section, ByteReader &in, uint32_t count,
+                     std::vector<Record> &out);
+
+  const std::string &origin;
+  Program program;
+};
+
+template <typename Record>
+Status ContainerReader::readRecords(size_t section, ByteReader &in,
+                                    uint32_t count, std::vector<Record> &out) {
+  const isa::RecordInfo &info = isa::infoOf<Record>();
+  if (in.failed || count > in.left() / info.bytes)
+    return fail(section, fmt::format("{} '{}' records do not fit in the {} "
+                                     "bytes left",
+                                     count, info.mnemonic, in.left()));
+  out.resize(count);
+  for (Record &record : out) {
+    if (Status status = isa::decodeRecord(info, in.here(), in.left(), &record);
+        !status)
+      return fail(section, status.error().message);
+    in.take(info.bytes);
+  }
+  return {};
+}
+
+Status ContainerReader::readMeta(ByteReader &in) {
+  const char *begin = reinterpret_cast<const char *>(in.here());
+  size_t length = in.left();
+  in.take(length);
+  nlohmann::json meta =
+      nlohmann::json::parse(begin, begin + length, nullptr, false);
+  if (meta.is_discarded() || !meta.is_object())
+    return fail(0, "it is not a JSON object");
+  auto model = meta.find("model"), chip = meta.find("chip");
+  if (model == meta.end() || !model->is_string() || chip == meta.end() ||
+      !chip->is_object())
+    return fail(0, "\"model\" or \"chip\" is missing");
+  program.model = model->get<std::string>();
+  Result<ChipSpec> spec = parseChip(
+      chip->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+      "chip");
+  if (!spec)
+    return fail(0, spec.error().message);
+  program.chip = std::move(*spec);
+  return {};
+}
+
+Status ContainerReader::readCores(ByteReader &in) {
+  program.cores.resize(in.count(20));
+  uint64_t instructions = 0;
+  for (CoreProgram &core : program.cores) {
+    core.id = in.get<uint32_t>();
+    auto views = in.get<uint32_t>(), windows = in.get<uint32_t>(),
+         patterns = in.get<uint32_t>();
+    for (Status status : {readRecords(2, in, views, core.views),
+                          readRecords(2, in, windows, core.windows),
+                          readRecords(2, in, patterns, core.patterns)})
+      if (!status)
+        return status;
+    core.streams.resize(in.count(8));
+    for (size_t s = 0; s < core.streams.size(); ++s) {
+      Stream &stream = core.streams[s];
+      auto count = in.get<uint32_t>(), bytes = in.get<uint32_t>();
+      const uint8_t *records = in.take(bytes);
+      if (!records)
+        break;
+      instructions += count;
+      if (count > bytes || instructions > maxInstructions)
+        return fail(2, fmt::format("core {}, stream {}: {} instructions in {} "
+                                   "bytes (at most {} in all)",
+                                   core.id, s, count, bytes, maxInstructions));
+      stream.instructions.resize(count);
+      size_t at = 0;
+      for (uint32_t i = 0; i < count; ++i) {
+        auto where = [&] {
+          return fmt::format("core {}, stream {}, instruction {}: ", core.id, s,
+                             i);
+        };
+        const isa::RecordInfo *info =
+            at < bytes ? isa::findRecord(records[at]) : nullptr;
+        if (at >= bytes)
+          return fail(2, where() + "missing");
+        if (!info || info->isDescriptor)
+          return fail(2,
+                      where() + fmt::format("{:#04x} is not the opcode of an "
+                                            "instruction",
+                                            records[at]));
+        isa::makeInstruction(*info, stream.instructions[i]);
+        if (Status status =
+                isa::decodeRecord(*info, records + at, bytes - at,
+                                  isa::addressOf(stream.instructions[i]));
+            !status)
+          return fail(2, where() + status.error().message);
+        at += info->bytes;
+      }
+      if (at != bytes)
+        return fail(2,
+                    fmt::format("core {}, stream {}: {} bytes follow its last "
+                                "instruction",
+                                core.id, s, bytes - at));
+    }
+    if (in.failed)
+      break;
+  }
+  return {};
+}
+
+Status ContainerReader::readCells(ByteReader &in) {
+  for (CoreProgram &core : program.cores) {
+    core.cells.resize(in.count(12));
+    for (CellBlock &block : core.cells) {
+      for (uint16_t *field : {&block.macro, &block.row, &block.column,
+                              &block.rows, &block.columns})
+        *field = in.get<uint16_t>();
+      block.bits = in.get<uint8_t>();
+      auto zero = in.get<uint8_t>();
+      if (in.failed)
+        return {};
+      if (block.bits < 1 || block.bits > 8 || zero != 0)
+        return fail(3, fmt::format("core {}: a block of {}-bit weights; 1 to 8 "
+                                   "can be stored",
+                                   core.id, block.bits));
+      const uint8_t *planes = in.take(planeBytes(block) * block.bits);
+      if (!planes)
+        return {};
+      getPlanes(planes, block);
+    }
+  }
+  return {};
+}
+
+Status ContainerReader::readIO(ByteReader &in) {
+  program.ios.resize(in.count(18));
+  for (IOBinding &io : program.ios) {
+    io.name = in.string();
+    auto output = in.get<uint8_t>(), type = in.get<uint8_t>();
+    if (output > 1 || type > static_cast<uint8_t>(DType::F16))
+      return fail(5, fmt::format("'{}' has direction {} and element type {}",
+                                 io.name, output, type));
+    io.isOutput = output;
+    io.type = static_cast<DType>(type);
+    for (std::vector<int64_t> *axes : {&io.shape, &io.perm}) {
+      axes->resize(in.count(8));
+      for (int64_t &value : *axes)
+        value = in.get<int64_t>();
+    }
+    io.channels.resize(in.count(4));
+    for (uint32_t &channel : io.channels)
+      channel = in.get<uint32_t>();
+  }
+  return {};
+}
+
+Status ContainerReader::readSection(size_t section, ByteReader in) {
+  Status status;
+  switch (section) {
+  case 0:
+    status = readMeta(in);
+    break;
+  case 1:
+    status = readRecords(1, in, in.get<uint32_t>(), program.channels);
+    break;
+  case 2:
+    status = readCores(in);
+    break;
+  case 3:
+    status = readCells(in);
+    break;
+  case 4:
+    for (CoreProgram &core : program.cores) {
+      core.data.resize(in.count(8));
+      for (DataBlock &block : core.data) {
+        block.address = in.get<uint32_t>();
+        auto length = in.get<uint32_t>();
+        if (const uint8_t *bytes = in.take(length))
+          block.bytes.assign(bytes, bytes + length);
+      }
+    }
+    break;
+  case 5:
+    status = readIO(in);
+    break;
+  case 6: {
+    std::vector<std::string> names(in.count(4));
+    for (std::string &name : names)
+      name = in.string();
+    for (CoreProgram &core : program.cores)
+      for (Stream &stream : core.streams) {
+        auto number = in.get<uint32_t>();
+        if (in.failed)
+          break;
+        if (number >= names.size())
+          return fail(6, fmt::format("layer {} of {}", number, names.size()));
+        stream.layer = names[number];
+      }
+    break;
+  }
+  }
+  if (!status)
+    return status;
+  if (in.failed)
+    return fail(section,
+                fmt::format("it ends too early, after byte {}", in.position()));
+  if (in.left() != 0)
+    return fail(section, fmt::format("{} bytes too many", in.left()));
+  return {};
+}
+
+Result<Program> ContainerReader::read(const uint8_t *data, size_t size) {
+  Result<std::vector<SectionInfo>> table = readSectionTable(data, size, origin);
+  if (!table)
+    return table.takeError();
+  // All checksums first: what they find is clearer than what follows from it.
+  for (size_t i = 0; i < sectionCount; ++i) {
+    const SectionInfo &section = (*table)[i];
+    uint32_t found = checksum(data + section.offset, section.size);
+    if (found != section.checksum)
+      return fail(i, fmt::format("checksum mismatch (expected {:#010x}, found "
+                                 "{:#010x})",
+                                 section.checksum, found));
+  }
+  for (size_t i = 0; i < sectionCount; ++i) {
+    const SectionInfo &section = (*table)[i];
+    if (Status status =
+            readSection(i, ByteReader(data + section.offset, section.size));
+        !status)
+      return status.takeError();
+  }
+  return std::move(program);
+}
+
+} // namespace
+
+uint32_t cimc::checksum(const uint8_t *data, size_t size, uint32_t seed) {
+  // Slices of 8 bytes: a file of a gigabyte is checked in about a second.
+  static const auto tables = [] {
+    std::array<std::array<uint32_t, 256>, 8> t{};
+    for (uint32_t i = 0; i < 256; ++i) {
+      uint32_t c = i;
+      for (int bit = 0; bit < 8; ++bit)
+        c = (c >> 1) ^ (c & 1 ? 0xedb88320u : 0);
+      t[0][i] = c;
+    }
+    for (uint32_t i = 0; i < 256; ++i)
+      for (size_t k = 1; k < 8; ++k)
+        t[k][i] = (t[k - 1][i] >> 8) ^ t[0][t[k - 1][i] & 255];
+    return t;
+  }();
+  uint32_t c = ~seed;
+  for (; size >= 8; data += 8, size -= 8) {
+    uint32_t low = c ^ (data[0] | data[1] << 8 | data[2] << 16 |
+                        static_cast<uint32_t>(data[3]) << 24);
+    c = tables[7][low & 255] ^ tables[6][(low >> 8) & 255] ^
+        tables[5][(low >> 16) & 255] ^ tables[4][low >> 24] ^
+        tables[3][data[4]] ^ tables[2][data[5]] ^ tables[1][data[6]] ^
+        tables[0][data[7]];
+  }
+  for (; size > 0; ++data, --size)
+    c = (c >> 8) ^ tables[0][(c ^ *data) & 255];
+  return ~c;
+}
+
+Result<std::vector<SectionInfo>>
+cimc::readSectionTable(const uint8_t *data, size_t size,
+                       const std::string &origin) {
+  auto fail = [&](const std::string &what) {
+    return Error{ExitCode::InvalidInput, fmt::format("{}: {}", origin, what)};
+  };
+  if (size < 4 || std::memcmp(data, "CIMX", 4) != 0)
+    return fail("this is not a compiled program (.cimx)");
+  ByteReader in(data + 4, size - 4);
+  auto version = in.get<uint32_t>(), count = in.get<uint32_t>(),
+       expected = in.get<uint32_t>();
+  if (in.failed)
+    return fail("the file is cut off in its header; compile again");
+  if (version != containerVersion)
+    return fail(
+        fmt::format("the file has format version {}, but this cimc reads "
+                    "version {}; compile again, or use the cimc that "
+                    "wrote it",
+                    version, containerVersion));
+  if (count != sectionCount || in.left() < sectionCount * entryBytes)
+    return fail(fmt::format("the header is damaged ({} sections in {} bytes); "
+                            "compile again",
+                            count, size));
+  uint32_t found = checksum(data + headerBytes, sectionCount * entryBytes,
+                            checksum(data, headerBytes - 4));
+  if (found != expected)
+    return fail(
+        fmt::format("header: checksum mismatch (expected {:#010x}, found "
+                    "{:#010x}); the file is damaged, compile again",
+                    expected, found));
+  std::vector<SectionInfo> table(sectionCount);
+  size_t next = headerBytes + sectionCount * entryBytes;
+  for (size_t i = 0; i < sectionCount; ++i) {
+    SectionInfo &section = table[i];
+    const char *name = reinterpret_cast<const char *>(in.take(nameBytes));
+    section.name.assign(name, strnlen(name, nameBytes));
+    auto offset = in.get<uint64_t>(), bytes = in.get<uint64_t>();
+    section.checksum = in.get<uint32_t>();
+    if (in.get<uint32_t>() != 0 || section.name != sectionNames[i] ||
+        offset != next)
+      return fail(
+          fmt::format("the header is damaged (section {} is '{}' at {}); "
+                      "compile again",
+                      i, section.name, offset));
+    if (bytes > size - next)
+      return fail(fmt::format("section {}: {} bytes at {} go beyond the end at "
+                              "{}; the file is cut off, compile again",
+                              section.name, bytes, offset, size));
+    section.offset = next;
+    section.size = static_cast<size_t>(bytes);
+    next += section.size;
+  }
+  if (next != size)
+    return fail(fmt::format("{} bytes follow the last section; the file is "
+                            "damaged, compile again",
+                            size - next));
+  return table;
+}
+
+std::vector<uint8_t> cimc::serialize(const Program &program) {
+  ByteWriter header, table;
+  std::vector<uint8_t> body;
+  size_t offset = headerBytes + sectionCount * entryBytes;
+  for (size_t i = 0; i < sectionCount; ++i) {
+    std::vector<uint8_t> section = writeSection(program, i);
+    char name[nameBytes] = {};
+    std::memcpy(name, sectionNames[i], std::strlen(sectionNames[i]));
+    table.bytes.insert(table.bytes.end(), name, name + nameBytes);
+    table.put(static_cast<uint64_t>(offset));
+    table.put(static_cast<uint64_t>(section.size()));
+    table.put(checksum(section.data(), section.size()));
+    table.put(uint32_t(0));
+    offset += section.size();
+    body.insert(body.end(), section.begin(), section.end());
+  }
+  for (char c : {'C', 'I', 'M', 'X'})
+    header.put(c);
+  header.put(containerVersion);
+  header.put(static_cast<uint32_t>(sectionCount));
+  header.put(checksum(table.bytes.data(), table.bytes.size(),
+                      checksum(header.bytes.data(), header.bytes.size())));
+  header.bytes.insert(header.bytes.end(), table.bytes.begin(),
+                      table.bytes.end());
+  header.bytes.insert(header.bytes.end(), body.begin(), body.end());
+  return std::move(header.bytes);
+}
+
+Result<Program> cimc::deserialize(const uint8_t *data, size_t size,
+                                  const std::string &origin) {
+  return ContainerReader(origin).read(data, size);
+}
+
+Status cimc::save(const Program &program, const std::string &path) {
+  std::vector<uint8_t> bytes = serialize(program);
+  return writeFileAtomically(
+      path, {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
+}
+
+Result<Program> cimc::load(const std::string &path) {
+  Result<std::string> bytes = readFile(path);
+  if (!bytes)
+    return bytes.takeError();
+  Result<Program> program = deserialize(
+      reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size(), path);
+  if (!program)
+    return program;
+  if (Status status = verify(*program); !status)
+    return Error{status.error().code,
+                 fmt::format("{}: {}", path, status.error().message)};
+  return program;
+}
