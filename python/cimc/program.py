@@ -1,0 +1,139 @@
+# Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+# See the file LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiled programs."""
+
+import ctypes
+import json
+import os
+import tempfile
+
+import numpy
+
+from cimc import errors
+from cimc._library import check, last_error, library
+
+
+def version():
+    """The version of the library."""
+    return library().cimcVersion().decode()
+
+
+def chip(name="card"):
+    """The complete description of a chip, a preset's name or a file, as a dictionary."""
+    text = library().cimcChip(os.fsencode(name))
+    if text is None:
+        raise errors.from_code(2 if not os.path.exists(name) else 3, last_error())
+    return json.loads(text.decode())
+
+
+def compile(model, chip=None, calibrate=None, mode=None, precision=None, input_shapes=None,
+            dims=None, threads=0, seed=0):
+    """Compiles a model file and returns a Program.
+
+    model: path of an ONNX (.onnx, .onnxtxt) or MLIR (.mlir, .mlirbc) file.
+    chip: a preset's name or the path of a chip file.
+    calibrate: samples for a float model: a path (directory, .npz, .npy), an array with a
+        leading sample axis for a model with one input, or a dictionary of such arrays.
+    input_shapes, dims: {"name": (1, 3, 224, 224)}, {"N": 1}.
+
+    Raises a subclass of cimc.Error.
+    """
+    options = {"chip": None if chip is None else os.fspath(chip), "mode": mode,
+               "precision": precision, "threads": threads, "seed": seed,
+               "input_shapes": {name: [int(size) for size in shape]
+                                for name, shape in (input_shapes or {}).items()},
+               "dims": {name: int(size) for name, size in (dims or {}).items()}}
+    temporary = None
+    try:
+        if isinstance(calibrate, dict):
+            temporary = tempfile.NamedTemporaryFile(suffix=".npz")
+            numpy.savez(temporary, **calibrate)
+        elif isinstance(calibrate, numpy.ndarray):
+            temporary = tempfile.NamedTemporaryFile(suffix=".npy")
+            numpy.save(temporary, calibrate)
+        if temporary is not None:
+            temporary.flush()
+            options["calibrate"] = temporary.name
+        elif calibrate is not None:
+            options["calibrate"] = os.fspath(calibrate)
+        handle = ctypes.c_void_p()
+        check(library().cimcCompile(os.fsencode(model), json.dumps(options).encode(),
+                                    ctypes.byref(handle)))
+    finally:
+        if temporary is not None:
+            temporary.close()
+    return Program(handle)
+
+
+class Program:
+    """A compiled program. Made by `cimc.compile` and `Program.load`."""
+
+    def __init__(self, handle):
+        self._handle = handle
+        self._description = json.loads(library().cimcDescribe(handle).decode())
+
+    def __del__(self):
+        handle, self._handle = getattr(self, "_handle", None), None
+        if handle:
+            library().cimcDestroy(handle)
+
+    @staticmethod
+    def load(path):
+        """Reads a .cimx file; it is verified before it is accepted."""
+        handle = ctypes.c_void_p()
+        check(library().cimcLoad(os.fsencode(path), ctypes.byref(handle)))
+        return Program(handle)
+
+    def save(self, path):
+        """Writes a .cimx file, all or nothing."""
+        check(library().cimcSave(self._handle, os.fsencode(path)))
+
+    @property
+    def model(self):
+        """The name of the model it was compiled from."""
+        return self._description["model"]
+
+    @property
+    def chip(self):
+        """The name of the chip it was compiled for."""
+        return self._description["chip"]
+
+    @property
+    def inputs(self):
+        """[{"name", "type", "shape"}]."""
+        return self._description["inputs"]
+
+    @property
+    def outputs(self):
+        """[{"name", "type", "shape"}]."""
+        return self._description["outputs"]
+
+    def cost(self):
+        """What one sample costs: the keys of `cimc compile --json`."""
+        text = library().cimcCost(self._handle)
+        if text is None:
+            raise errors.InternalError(last_error())
+        return json.loads(text.decode())
+
+    def disassemble(self):
+        """The assembly text."""
+        text = library().cimcDisassemble(self._handle)
+        if text is None:
+            raise errors.InternalError(last_error())
+        return text.decode()
+
+    def _run(self, arrays, samples, threads):
+        """Runs dense arrays in the order of the inputs; `samples` None: no batch axis."""
+        lead = () if samples is None else (samples,)
+        results = [numpy.empty(lead + tuple(io["shape"]), numpy.dtype(io["type"]))
+                   for io in self.outputs]
+
+        def table(items):
+            pointers = (ctypes.c_void_p * max(len(items), 1))(*[a.ctypes.data for a in items])
+            sizes = (ctypes.c_size_t * max(len(items), 1))(*[a.nbytes for a in items])
+            return pointers, sizes, len(items)
+
+        check(library().cimcRunBatch(self._handle, 1 if samples is None else samples, threads,
+                                     *table(arrays), *table(results)))
+        return results
