@@ -226,6 +226,22 @@ struct CancelPair : OpRewritePattern<nn::QuantizeOp> {
   }
 };
 
+// quantize(dequantize(x)) between different types is one table: movement of no
+// element that changes the type.
+struct RequantizeByTable : OpRewritePattern<nn::QuantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::QuantizeOp op,
+                                PatternRewriter &rewriter) const override {
+    Value source = quantizedSource(op.getInput());
+    if (!source || source.getType() == op.getType() || constantOf(source) ||
+        !activationType(elementType(source)) ||
+        !activationType(elementType(op.getResult())))
+      return failure();
+    rewriter.replaceOpWithNewOp<nn::ReshapeOp>(op, op.getType(), source);
+    return success();
+  }
+};
+
 // quantize(move(x)) = move(quantize(x)).
 struct PullQuantize : OpRewritePattern<nn::QuantizeOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -295,8 +311,8 @@ struct AbsorbClamp : OpRewritePattern<nn::QuantizeOp> {
 } // namespace
 
 void populateMovementPatterns(RewritePatternSet &patterns) {
-  patterns.add<PushDequantize, FoldMovedConstant, CancelPair, PullQuantize,
-               AbsorbClamp>(patterns.getContext());
+  patterns.add<PushDequantize, FoldMovedConstant, CancelPair, RequantizeByTable,
+               PullQuantize, AbsorbClamp>(patterns.getContext());
 }
 
 } // namespace cimc::quantization

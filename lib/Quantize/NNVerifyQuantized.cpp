@@ -71,8 +71,10 @@ struct NNVerifyQuantized : impl::NNVerifyQuantizedBase<NNVerifyQuantized> {
       if (why.empty())
         return;
       failed = true;
-      op->emitError() << "'" << nodeName(op) << "' (" << op->getName() << ") "
-                      << why;
+      std::string name = nodeName(op),
+                  kind = op->getName().getStringRef().str();
+      op->emitError() << "'" << name << "' "
+                      << (name == kind ? "" : "(" + kind + ") ") << why;
     });
     if (failed)
       signalPassFailure();

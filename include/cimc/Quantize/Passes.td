@@ -26,6 +26,8 @@ def NNFuseQDQ : Pass<"nn-fuse-qdq", "::mlir::ModuleOp"> {
       number everywhere, may still be float; biases become int32 of scale
       `s_input * s_weight`. Weights are moved to zero point 0 where they then
       fit int8;
+    * quantize after dequantize with other parameters becomes an `nn.reshape`
+      to the same shape, which is a table (rule R10);
     * a result that has further users beside the quantize is computed once, in
       integers, when only the arrays can compute it; the other users read its
       dequantized value.
