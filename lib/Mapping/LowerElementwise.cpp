@@ -190,12 +190,19 @@ LogicalResult Lowering::lowerSoftmax(nn::SoftmaxOp op) {
   if (!x || !y || x->bits != 8 || y->bits != 8)
     return fail(op, "is computed on floats or on 8 bits only");
   if (x->isSigned != y->isSigned) {
-    // Only distances matter: moving the zero point along is exact.
-    Quant same = *x;
-    same.isSigned = y->isSigned;
-    same.zero += y->isSigned ? -128 : 128;
-    same.range = y->range;
-    map.value = requantized(loc, map.value, *x, same);
+    // No integer kernel: fp32 between conversions.
+    auto type = cast<RankedTensorType>(map.value.getType());
+    Type element = getElementTypeOrSelf(op.getResult().getType());
+    Value real = cim::DequantizeOp::create(
+        builder, loc, type.clone(builder.getF32Type()), map.value,
+        APFloat(x->scale), x->zero, IntegerAttr());
+    real = cim::SoftmaxF32Op::create(builder, loc, real.getType(), real,
+                                     IntegerAttr());
+    Value result = cim::QuantizeOp::create(
+        builder, loc, type.clone(machineElement(element)), real,
+        APFloat(y->scale), y->zero, IntegerAttr());
+    define(op.getResult(), result, perm);
+    return success();
   }
   numerics::SoftmaxConstants constants =
       numerics::softmaxConstants(x->scale, y->scale, shape[axis]);

@@ -1,0 +1,183 @@
+//===- CIMEvaluator.cpp - runs a module at the cim level -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CIMOperations.h"
+#include "Elements.h"
+
+#include "cimc/Reference/Evaluator.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <cstring>
+
+using namespace mlir;
+
+namespace cimc {
+
+using namespace reference;
+
+namespace {
+
+/// How the host finds a model's tensor in a feature map: `cim.shape` and
+/// `cim.perm` of an argument or result.
+struct Binding {
+  std::vector<int64_t> shape, perm;
+  RankedTensorType map;
+};
+
+Result<Binding> readBinding(func::FuncOp function, DictionaryAttr attrs,
+                            Type type, const std::string &what) {
+  auto map = dyn_cast<RankedTensorType>(type);
+  DenseI64ArrayAttr shape, perm;
+  if (attrs) {
+    shape = attrs.getAs<DenseI64ArrayAttr>("cim.shape");
+    perm = attrs.getAs<DenseI64ArrayAttr>("cim.perm");
+  }
+  Error invalid{ExitCode::InvalidInput,
+                what + " of function '" + function.getName().str() +
+                    "' does not say by cim.shape and cim.perm which tensor of "
+                    "the model it is"};
+  if (!map || !map.hasStaticShape() || !shape || !perm ||
+      shape.size() != perm.size() || !elementDType(map.getElementType()))
+    return invalid;
+  Binding binding{shape.asArrayRef().vec(), perm.asArrayRef().vec(), map};
+  std::vector<bool> seen(binding.perm.size(), false);
+  int64_t size = 1;
+  for (int64_t axis : binding.perm) {
+    if (axis < 0 || axis >= static_cast<int64_t>(seen.size()) || seen[axis] ||
+        binding.shape[axis] < 1 ||
+        binding.shape[axis] > map.getNumElements() / size)
+      return invalid;
+    seen[axis] = true;
+    size *= binding.shape[axis];
+  }
+  if (size != map.getNumElements())
+    return invalid;
+  return binding;
+}
+
+/// Copies between a tensor of the model and its feature map, whose order is
+/// the tensor's transposed by `perm`.
+void transposeBytes(const Binding &binding, const std::byte *from,
+                    std::byte *to, size_t width, bool toMap) {
+  size_t rank = binding.shape.size();
+  std::vector<int64_t> strides(rank, 1), order(rank), step(rank);
+  for (size_t i = rank; i-- > 1;)
+    strides[i - 1] = strides[i] * binding.shape[i];
+  for (size_t i = 0; i < rank; ++i) {
+    order[i] = binding.shape[binding.perm[i]];
+    step[i] = strides[binding.perm[i]];
+  }
+  std::vector<int64_t> index(rank, 0);
+  int64_t count = binding.map.getNumElements(), at = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    if (toMap)
+      std::memcpy(to + i * width, from + at * width, width);
+    else
+      std::memcpy(to + at * width, from + i * width, width);
+    for (size_t axis = rank; axis-- > 0;) {
+      at += step[axis];
+      if (++index[axis] < order[axis])
+        break;
+      at -= step[axis] * order[axis];
+      index[axis] = 0;
+    }
+  }
+}
+
+/// A value until its last use.
+struct Slot {
+  HostTensor tensor;
+  size_t remaining = 0;
+};
+
+size_t usesOf(Value value) {
+  return static_cast<size_t>(
+      std::distance(value.use_begin(), value.use_end()));
+}
+
+} // namespace
+
+Result<std::vector<HostTensor>>
+evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
+  Result<func::FuncOp> entry = findEntry(module);
+  if (!entry)
+    return entry.takeError();
+  func::FuncOp function = *entry;
+  if (!llvm::hasSingleElement(function.getBody()))
+    return Error{ExitCode::InvalidInput, "a network is a function of one block"};
+  if (inputs.size() != function.getNumArguments())
+    return Error{ExitCode::InvalidInput,
+                 "the network has " +
+                     std::to_string(function.getNumArguments()) +
+                     " inputs, but " + std::to_string(inputs.size()) +
+                     " tensors were given"};
+  // Only looked up, never iterated: the order of pointers does not show.
+  llvm::DenseMap<Value, Slot> slots;
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned i = argument.getArgNumber();
+    Result<Binding> binding =
+        readBinding(function, function.getArgAttrDict(i), argument.getType(),
+                    "argument " + std::to_string(i));
+    if (!binding)
+      return binding.takeError();
+    DType type = *elementDType(binding->map.getElementType());
+    const HostTensor &input = inputs[i];
+    if (input.type != type || input.shape != binding->shape)
+      return Error{ExitCode::InvalidInput,
+                   "input " + std::to_string(i) + " must be " + name(type) +
+                       " of shape " + shapeString(binding->shape) +
+                       ", but is " + name(input.type) + " of shape " +
+                       shapeString(input.shape)};
+    Slot slot{HostTensor(type, binding->map.getShape().vec()),
+              usesOf(argument)};
+    transposeBytes(*binding, input.data.data(), slot.tensor.data.data(),
+                   byteSize(type), true);
+    slots[argument] = std::move(slot);
+  }
+
+  for (Operation &op : function.getBody().front()) {
+    std::vector<const HostTensor *> in;
+    for (Value operand : op.getOperands()) {
+      auto found = slots.find(operand);
+      if (found == slots.end())
+        return Error{ExitCode::InvalidInput,
+                     "an operand of '" + op.getName().getStringRef().str() +
+                         "' is not defined in this function"};
+      in.push_back(&found->second.tensor);
+    }
+    if (isa<func::ReturnOp>(op)) {
+      std::vector<HostTensor> outputs;
+      for (auto [i, tensor] : llvm::enumerate(in)) {
+        Result<Binding> binding =
+            readBinding(function, function.getResultAttrDict(i),
+                        op.getOperand(i).getType(), "result " + std::to_string(i));
+        if (!binding)
+          return binding.takeError();
+        HostTensor output(tensor->type, binding->shape);
+        transposeBytes(*binding, tensor->data.data(), output.data.data(),
+                       byteSize(tensor->type), false);
+        outputs.push_back(std::move(output));
+      }
+      return outputs;
+    }
+    Result<HostTensor> result = evaluateCIMOp(&op, in);
+    if (!result)
+      return result.takeError();
+    for (Value operand : op.getOperands()) {
+      auto found = slots.find(operand);
+      if (--found->second.remaining == 0)
+        slots.erase(found);
+    }
+    if (size_t uses = usesOf(op.getResult(0)))
+      slots[op.getResult(0)] = Slot{std::move(*result), uses};
+  }
+  return Error{ExitCode::InvalidInput, "the function does not return"};
+}
+
+} // namespace cimc
