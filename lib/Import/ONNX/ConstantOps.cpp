@@ -1,0 +1,218 @@
+//===- ConstantOps.cpp - operators that are known at import -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Node.h"
+
+#include <cmath>
+
+using namespace cimc;
+using namespace cimc::onnx_import;
+using namespace mlir;
+
+static void setSame(Node &node) {
+  if (const Constant *c = node.constant(0)) {
+    Constant copy = *c;
+    return node.setResult(std::move(copy));
+  }
+  node.setResult(node.value(0));
+}
+
+void onnx_import::importIdentity(Node &node) { setSame(node); }
+
+void onnx_import::importDropout(Node &node) {
+  node.ignore("ratio");
+  node.ignore("seed");
+  node.ignore("is_test");
+  if (node.hasInput(2) &&
+      integerAt(node.requireConstant(2, "training_mode"), 0))
+    failUnsupported("training mode is not supported");
+  if (node.hasOutput(1))
+    failUnsupported("the mask output is not supported");
+  setSame(node);
+}
+
+void onnx_import::importConstant(Node &node) {
+  int given = 0;
+  auto has = [&](const char *name) {
+    bool present = node.getAttribute(name) != nullptr;
+    given += present;
+    return present;
+  };
+  std::optional<Constant> result;
+  if (has("value")) {
+    const onnx::AttributeProto *attribute = node.getAttribute("value");
+    if (!attribute->has_t())
+      failInvalid("attribute 'value' must be a tensor");
+    onnx::TensorProto copy = attribute->t();
+    result = decodeTensor(copy, "", "the value");
+  }
+  if (has("value_float"))
+    result =
+        makeConstant<float>(DType::F32, {}, {node.getFloat("value_float", 0)});
+  if (has("value_int"))
+    result =
+        makeConstant<int64_t>(DType::I64, {}, {node.getInt("value_int", 0)});
+  if (has("value_ints")) {
+    Shape values = node.getInts("value_ints").value_or(Shape());
+    result = makeConstant<int64_t>(
+        DType::I64, {static_cast<int64_t>(values.size())}, values);
+  }
+  if (has("value_floats")) {
+    const onnx::AttributeProto *attribute = node.getAttribute("value_floats");
+    std::vector<float> values(attribute->floats().begin(),
+                              attribute->floats().end());
+    result = makeConstant<float>(DType::F32,
+                                 {static_cast<int64_t>(values.size())}, values);
+  }
+  for (const char *name : {"value_string", "value_strings", "sparse_value"})
+    if (has(name))
+      failUnsupported("a constant of kind '{}' is not supported", name);
+  if (given != 1)
+    failInvalid("needs exactly one value, not {}", given);
+  node.setResult(std::move(*result));
+}
+
+void onnx_import::importConstantOfShape(Node &node) {
+  Shape shape = node.integers(0, "the shape");
+  int64_t count = checkedElements(shape, "the result");
+  Constant value = makeConstant<float>(DType::F32, {1}, {0.0f});
+  if (const onnx::AttributeProto *attribute = node.getAttribute("value")) {
+    if (!attribute->has_t())
+      failInvalid("attribute 'value' must be a tensor");
+    onnx::TensorProto copy = attribute->t();
+    value = decodeTensor(copy, "", "the value");
+    if (value.size() != 1)
+      failInvalid("attribute 'value' must have one element");
+  }
+  // A few bytes of a file must not ask for gigabytes.
+  if (count > (int64_t(1) << 28))
+    failUnsupported("a constant of shape {} is too large", shapeString(shape));
+  std::string bytes;
+  bytes.reserve(count * value.bytes.size());
+  for (int64_t i = 0; i < count; ++i)
+    bytes.append(value.bytes.data(), value.bytes.size());
+  node.setResult(makeConstant(value.type, shape, std::move(bytes)));
+}
+
+void onnx_import::importShape(Node &node) {
+  Shape shape = node.shape(0);
+  int64_t rank = shape.size();
+  // Bounds outside the shape are clamped.
+  auto bound = [&](int64_t v) {
+    v = std::clamp(v, -rank, rank);
+    return v < 0 ? v + rank : v;
+  };
+  int64_t start = bound(node.getInt("start", 0));
+  int64_t end = bound(node.getInt("end", rank));
+  Shape part;
+  for (int64_t i = start; i < end; ++i)
+    part.push_back(shape[i]);
+  node.setResult(makeConstant<int64_t>(
+      DType::I64, {static_cast<int64_t>(part.size())}, part));
+}
+
+void onnx_import::importGather(Node &node) {
+  const Constant &data = node.requireConstant(0, "the data");
+  const Constant &indices = node.requireConstant(1, "the indices");
+  if (indices.type != DType::I64 && indices.type != DType::I32)
+    failInvalid("the indices are {}", name(indices.type));
+  if (data.shape.empty())
+    failInvalid("the data is a scalar");
+  int64_t axis = node.axis(node.getInt("axis", 0), data.shape.size());
+  int64_t outer = 1, inner = byteSize(data.type), extent = data.shape[axis];
+  Shape shape;
+  for (int64_t i = 0; i < axis; ++i) {
+    outer *= data.shape[i];
+    shape.push_back(data.shape[i]);
+  }
+  shape.insert(shape.end(), indices.shape.begin(), indices.shape.end());
+  for (size_t i = axis + 1; i < data.shape.size(); ++i) {
+    inner *= data.shape[i];
+    shape.push_back(data.shape[i]);
+  }
+  if (checkedElements(shape, "the result") > (int64_t(1) << 28))
+    failUnsupported("a constant of shape {} is too large", shapeString(shape));
+  std::string bytes;
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t i = 0, e = indices.size(); i < e; ++i) {
+      int64_t index = integerAt(indices, i);
+      if (index < -extent || index >= extent)
+        failInvalid("index {} is outside axis {} of {}", index, axis,
+                    shapeString(data.shape));
+      if (index < 0)
+        index += extent;
+      bytes.append(data.bytes.data() + (o * extent + index) * inner, inner);
+    }
+  node.setResult(makeConstant(data.type, shape, std::move(bytes)));
+}
+
+//===----------------------------------------------------------------------===//
+// Cast
+//===----------------------------------------------------------------------===//
+
+template <typename T> static void put(std::string &bytes, T value) {
+  bytes.append(reinterpret_cast<const char *>(&value), sizeof(T));
+}
+
+static Constant convert(const Constant &from, DType to) {
+  std::string bytes;
+  for (int64_t i = 0, e = from.size(); i < e; ++i) {
+    switch (to) {
+    case DType::F32:
+      put(bytes, from.isInteger() ? static_cast<float>(integerAt(from, i))
+                                  : static_cast<float>(realAt(from, i)));
+      break;
+    case DType::F64:
+      put(bytes, realAt(from, i));
+      break;
+    case DType::Bool:
+      put<uint8_t>(bytes, realAt(from, i) != 0);
+      break;
+    case DType::I64:
+      put(bytes, integerAt(from, i));
+      break;
+    case DType::I32:
+      put(bytes, static_cast<int32_t>(integerAt(from, i)));
+      break;
+    case DType::I16:
+    case DType::U16:
+      put(bytes, static_cast<uint16_t>(integerAt(from, i)));
+      break;
+    case DType::I8:
+    case DType::U8:
+      put(bytes, static_cast<uint8_t>(integerAt(from, i)));
+      break;
+    case DType::F16:
+      failUnsupported("conversion to float16 is not supported");
+    }
+  }
+  return makeConstant(to, from.shape, std::move(bytes));
+}
+
+void onnx_import::importCast(Node &node) {
+  int64_t number = node.getInt("to", 0);
+  node.ignore("saturate");
+  node.ignore("round_mode");
+  if (number < 0 || number > INT32_MAX)
+    failInvalid("there is no element type {}", number);
+  DType to = fromOnnxType(number, "the result");
+  if (const Constant *c = node.constant(0)) {
+    if (c->type == to) {
+      Constant copy = *c;
+      return node.setResult(std::move(copy));
+    }
+    return node.setResult(convert(*c, to));
+  }
+  Value input = node.value(0);
+  if (nn::isQuantized(elementType(input)))
+    failUnsupported("quantized integers cannot be cast");
+  Type element = elementTypeOf(node.context(), to);
+  node.setResult(elementType(input) == element
+                     ? input
+                     : node.emit<nn::CastOp>(element, input));
+}

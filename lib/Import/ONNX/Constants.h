@@ -1,0 +1,91 @@
+//===- Constants.h - tensors whose values the file holds -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_IMPORT_ONNX_CONSTANTS_H
+#define CIMC_LIB_IMPORT_ONNX_CONSTANTS_H
+
+#include "Failure.h"
+
+#include "cimc/Support/HostTensor.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "onnx/onnx_pb.h"
+#include "llvm/ADT/ArrayRef.h"
+
+#include <memory>
+
+namespace cimc::onnx_import {
+
+using Shape = std::vector<int64_t>;
+
+/// Elements that one tensor may have.
+inline constexpr int64_t kMaxElements = int64_t(1) << 33;
+/// Axes that one tensor may have.
+inline constexpr size_t kMaxRank = 8;
+
+/// A tensor known at import. Copies share the bytes, which are aligned for the
+/// element type and never change.
+struct Constant {
+  DType type = DType::F32;
+  Shape shape;
+  llvm::ArrayRef<char> bytes;
+  std::shared_ptr<const void> keep;
+
+  int64_t size() const { return bytes.size() / byteSize(type); }
+  template <typename T> llvm::ArrayRef<T> as() const {
+    return {reinterpret_cast<const T *>(bytes.data()),
+            bytes.size() / sizeof(T)};
+  }
+  bool isInteger() const {
+    return type != DType::F32 && type != DType::F64 && type != DType::F16;
+  }
+};
+
+/// The number of elements of a shape from a file: no negative dimension, no
+/// overflow, at most kMaxElements, at most kMaxRank axes. `what` begins the
+/// message.
+int64_t checkedElements(llvm::ArrayRef<int64_t> shape, const std::string &what);
+
+/// A constant that owns `bytes`.
+Constant makeConstant(DType type, Shape shape, std::string bytes);
+template <typename T>
+Constant makeConstant(DType type, Shape shape, llvm::ArrayRef<T> values) {
+  return makeConstant(type, std::move(shape),
+                      std::string(reinterpret_cast<const char *>(values.data()),
+                                  values.size() * sizeof(T)));
+}
+
+/// Any element as an integer or a double; floats are truncated to integers.
+int64_t integerAt(const Constant &constant, int64_t index);
+double realAt(const Constant &constant, int64_t index);
+
+/// ONNX's number for an element type; Unsupported with `what` before it.
+DType fromOnnxType(int32_t type, const std::string &what);
+/// ONNX's name for an element type.
+std::string onnxTypeName(int32_t type);
+
+/// Takes the value of a TensorProto (its raw bytes are moved out). External
+/// data is looked up in `folder`; an empty folder refuses it.
+Constant decodeTensor(onnx::TensorProto &tensor, const std::string &folder,
+                      const std::string &what);
+
+/// Bytes of an external data file inside `folder`, mapped, not copied.
+Constant mapExternal(const onnx::TensorProto &tensor, const std::string &folder,
+                     DType type, Shape shape, const std::string &what);
+
+/// The bytes as an attribute of element type `element` (same width): small
+/// ones inline, large ones as `dense_resource` named `name`, without a copy.
+mlir::ElementsAttr toAttribute(const Constant &constant, mlir::Type element,
+                               llvm::StringRef name);
+
+/// The element type an unquantized tensor of `type` has in the IR.
+mlir::Type elementTypeOf(mlir::MLIRContext *context, DType type);
+
+} // namespace cimc::onnx_import
+
+#endif // CIMC_LIB_IMPORT_ONNX_CONSTANTS_H

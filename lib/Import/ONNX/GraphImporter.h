@@ -1,0 +1,90 @@
+//===- GraphImporter.h - a graph, node by node -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_IMPORT_ONNX_GRAPHIMPORTER_H
+#define CIMC_LIB_IMPORT_ONNX_GRAPHIMPORTER_H
+
+#include "Node.h"
+
+#include "cimc/Import/ONNX/Import.h"
+
+#include <map>
+
+namespace cimc::onnx_import {
+
+/// Newest version of the default operator set whose semantics the handlers
+/// have been compared with.
+inline constexpr int64_t kNewestOpset = 28;
+inline constexpr int64_t kOldestOpset = 7;
+
+/// One row of OpTable.def.
+struct OpEntry {
+  const char *domain, *op;
+  int64_t since;
+  void (*handler)(Node &);
+  const char *constraints;
+};
+llvm::ArrayRef<OpEntry> opTable();
+
+/// Translates the graph of one model. Throws Failure.
+class GraphImporter {
+public:
+  GraphImporter(mlir::MLIRContext &context, onnx::ModelProto &model,
+                const ImportOptions &options, const std::string &path);
+
+  mlir::OwningOpRef<mlir::ModuleOp> run();
+
+  /// The tensor of that name; a failure says who asked.
+  Tensor &lookup(const std::string &name, const Node &node);
+  /// The value of a tensor, made from its constant where it is one.
+  mlir::Value materialize(const std::string &name, Tensor &tensor);
+  void define(const std::string &name, Tensor tensor);
+
+  mlir::OpBuilder builder;
+
+private:
+  void readOpsets();
+  void readInitializers();
+  void readInputs();
+  void indexNodes();
+  void importNodes();
+  void importNode(int index);
+  void finishOutputs();
+  Shape inputShape(const onnx::ValueInfoProto &input);
+  mlir::Type quantizedInputType(const std::string &name, DType type);
+  void unsupported(const onnx::NodeProto &proto, int index,
+                   const std::string &reason);
+  void reportUnsupported();
+  mlir::Location locationOf(const std::string &name);
+  std::string nameOf(const onnx::NodeProto &proto, int index) const;
+
+  mlir::MLIRContext &context;
+  onnx::ModelProto &model;
+  onnx::GraphProto &graph;
+  const ImportOptions &options;
+  std::string path, folder;
+
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::func::FuncOp entry;
+  llvm::StringMap<Tensor> tensors;
+  /// First node that makes a name, for graphs that are not sorted.
+  llvm::StringMap<int> producers;
+  llvm::StringMap<llvm::SmallVector<int, 2>> consumers;
+  std::map<std::string, int64_t> opsets;
+
+  /// Untranslatable nodes by domain, operator and reason.
+  struct Row {
+    std::string domain, op, first, reason;
+    int count = 0;
+  };
+  std::vector<Row> rows;
+};
+
+} // namespace cimc::onnx_import
+
+#endif // CIMC_LIB_IMPORT_ONNX_GRAPHIMPORTER_H

@@ -1,0 +1,204 @@
+//===- PoolingOps.cpp - windows, normalization and pooling -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Node.h"
+
+using namespace cimc;
+using namespace cimc::onnx_import;
+using namespace mlir;
+
+//===----------------------------------------------------------------------===//
+// Windows
+//===----------------------------------------------------------------------===//
+
+/// A list attribute with one positive entry for each of `axes`.
+static Shape readExtents(Node &node, const char *name, size_t axes,
+                         std::optional<int64_t> otherwise) {
+  std::optional<Shape> values = node.getInts(name);
+  if (!values && !otherwise)
+    failInvalid("attribute '{}' is missing", name);
+  if (!values)
+    return Shape(axes, *otherwise);
+  if (values->size() != axes)
+    failInvalid("attribute '{}' has {} entries; the input has {} spatial axes",
+                name, values->size(), axes);
+  for (int64_t value : *values)
+    if (value < 1 || value > INT32_MAX)
+      failInvalid("attribute '{}' has the entry {}; it must be positive", name,
+                  value);
+  return *values;
+}
+
+WindowAttributes onnx_import::readWindow(Node &node, ArrayRef<int64_t> input,
+                                         Shape kernel) {
+  if (input.size() < 3 || input.size() > 5)
+    failUnsupported("an input of shape {} has {} axes; 3 to 5 are supported",
+                    shapeString(Shape(input.begin(), input.end())),
+                    input.size());
+  size_t axes = input.size() - 2;
+  WindowAttributes w;
+  if (kernel.empty()) {
+    w.kernel = readExtents(node, "kernel_shape", axes, std::nullopt);
+  } else {
+    w.kernel = kernel;
+    std::optional<Shape> stated = node.getInts("kernel_shape");
+    if (stated && *stated != kernel)
+      failInvalid("kernel_shape is {} but the weight has kernel {}",
+                  shapeString(*stated), shapeString(kernel));
+  }
+  if (w.kernel.size() != axes)
+    failInvalid("the kernel {} does not fit the input {}",
+                shapeString(w.kernel),
+                shapeString(Shape(input.begin(), input.end())));
+  w.strides = readExtents(node, "strides", axes, 1);
+  w.dilations = readExtents(node, "dilations", axes, 1);
+  std::optional<Shape> pads = node.getInts("pads");
+  std::string autoPad = node.getString("auto_pad", "NOTSET");
+  if (autoPad == "NOTSET" || autoPad.empty()) {
+    w.pads = pads ? *pads : Shape(2 * axes, 0);
+    if (w.pads.size() != 2 * axes)
+      failInvalid("attribute 'pads' has {} entries; the input needs {}",
+                  w.pads.size(), 2 * axes);
+    for (int64_t pad : w.pads)
+      if (pad < 0 || pad > INT32_MAX)
+        failUnsupported("negative or huge padding ({}) is not supported", pad);
+    return w;
+  }
+  w.pads = Shape(2 * axes, 0);
+  if (autoPad == "VALID")
+    return w;
+  if (autoPad != "SAME_UPPER" && autoPad != "SAME_LOWER")
+    failInvalid("auto_pad is '{}'; NOTSET, VALID, SAME_UPPER and SAME_LOWER "
+                "exist",
+                autoPad);
+  for (size_t i = 0; i < axes; ++i) {
+    int64_t extent = input[2 + i], stride = w.strides[i];
+    if (w.kernel[i] < 1 || w.kernel[i] > INT32_MAX)
+      failInvalid("the kernel {} is not positive", shapeString(w.kernel));
+    int64_t span = w.dilations[i] * (w.kernel[i] - 1) + 1;
+    int64_t outputs = (extent + stride - 1) / stride;
+    int64_t total =
+        std::max<int64_t>((outputs - 1) * stride + span - extent, 0);
+    int64_t smaller = total / 2;
+    bool upper = autoPad == "SAME_UPPER";
+    w.pads[i] = upper ? smaller : total - smaller;
+    w.pads[axes + i] = total - w.pads[i];
+  }
+  return w;
+}
+
+//===----------------------------------------------------------------------===//
+// Pooling
+//===----------------------------------------------------------------------===//
+
+static SmallVector<NamedAttribute> poolAttributes(Node &node, Value input) {
+  WindowAttributes w = readWindow(node, tensorType(input).getShape(), {});
+  SmallVector<NamedAttribute> attributes{
+      node.attr("kernel", w.kernel), node.attr("strides", w.strides),
+      node.attr("pads", w.pads), node.attr("dilations", w.dilations)};
+  if (node.getInt("ceil_mode", 0))
+    attributes.push_back(node.unit("ceil_mode"));
+  return attributes;
+}
+
+void onnx_import::importMaxPool(Node &node) {
+  Value input = node.value(0);
+  Type element = elementType(input);
+  if (!element.isF32() && !nn::isQuantized(element))
+    failUnsupported("only float32 and quantized inputs are supported");
+  if (node.hasOutput(1))
+    failUnsupported("the indices output is not supported");
+  node.ignore("storage_order"); // of the indices
+  node.setResult(
+      node.emit<nn::MaxPoolOp>(element, input, poolAttributes(node, input)));
+}
+
+void onnx_import::importAveragePool(Node &node) {
+  Value input = node.real(0);
+  SmallVector<NamedAttribute> attributes = poolAttributes(node, input);
+  if (node.getInt("count_include_pad", 0))
+    attributes.push_back(node.unit("count_include_pad"));
+  node.setResult(node.emit<nn::AvgPoolOp>(node.f32(), input, attributes));
+}
+
+void onnx_import::importGlobalAveragePool(Node &node) {
+  Value input = node.real(0);
+  node.setResult(node.emit<nn::GlobalAvgPoolOp>(node.f32(), input));
+}
+
+void onnx_import::importReduceMean(Node &node) {
+  Value input = node.real(0);
+  Shape shape = node.shape(0);
+  int64_t rank = shape.size();
+  std::optional<Shape> axes;
+  if (node.opset < 18)
+    axes = node.getInts("axes");
+  else if (node.hasInput(1))
+    axes = node.integers(1, "the axes");
+  bool keep = node.getInt("keepdims", 1);
+  node.ignore("noop_with_empty_axes");
+  Shape result = shape;
+  std::vector<bool> reduced(rank, false);
+  for (int64_t axis : axes.value_or(Shape()))
+    reduced[node.axis(axis, rank)] = true;
+  for (int64_t i = 0; i < rank; ++i)
+    if (reduced[i] != (i >= 2))
+      failUnsupported("only the mean over all spatial axes of [N, C, "
+                      "spatial...] is supported");
+  if (rank < 3)
+    failUnsupported("an input of shape {} has no spatial axes",
+                    shapeString(shape));
+  Value mean = node.emit<nn::GlobalAvgPoolOp>(node.f32(), input);
+  node.setResult(keep ? mean : node.reshape(mean, {shape[0], shape[1]}));
+}
+
+//===----------------------------------------------------------------------===//
+// Normalization
+//===----------------------------------------------------------------------===//
+
+void onnx_import::importSoftmax(Node &node) {
+  Value input = node.real(0);
+  Shape shape = node.shape(0);
+  int64_t rank = shape.size();
+  bool flattens = node.opset < 13;
+  int64_t axis = node.getInt("axis", flattens ? 1 : -1);
+  if (rank == 0)
+    failInvalid("the input is a scalar");
+  axis = node.axis(axis, rank);
+  // Before version 13 everything from `axis` on is one row.
+  int64_t inner = 1, rows = 1;
+  for (int64_t i = 0; i < rank; ++i)
+    (i < axis ? rows : inner) *= shape[i];
+  if (!flattens || inner == shape[axis]) {
+    node.setResult(
+        node.emit<nn::SoftmaxOp>(node.f32(), input, node.attr("axis", axis)));
+    return;
+  }
+  Value flat = node.reshape(input, {rows, inner});
+  Value result =
+      node.emit<nn::SoftmaxOp>(node.f32(), flat, node.attr("axis", int64_t(1)));
+  node.setResult(node.reshape(result, shape));
+}
+
+void onnx_import::importBatchNormalization(Node &node) {
+  SmallVector<Value> operands;
+  for (size_t i = 0; i < 5; ++i)
+    operands.push_back(node.real(i));
+  float epsilon = node.getFloat("epsilon", 1e-5f);
+  node.ignore("momentum");
+  if (node.getInt("training_mode", 0))
+    failUnsupported("training mode is not supported");
+  if (!node.getInt("spatial", 1))
+    failUnsupported("statistics for each position (spatial=0) are not "
+                    "supported");
+  for (size_t i = 1; i < 5; ++i)
+    if (node.hasOutput(i))
+      failUnsupported("training outputs are not supported");
+  node.setResult(node.emit<nn::BatchNormOp>(node.f32(), operands,
+                                            node.attr("epsilon", epsilon)));
+}
