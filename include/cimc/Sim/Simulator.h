@@ -19,9 +19,10 @@ namespace cimc {
 /// What one stream's layer cost.
 struct LayerCost {
   std::string layer;
-  double busy_ns = 0;    ///< time its busiest unit worked, per sample
-  double energy_nj = 0;  ///< per sample
-  int64_t macros = 0;    ///< arrays it occupies
+  double busy_ns = 0; ///< time its busiest unit worked, per sample
+  /// Per sample: dynamic energy with its clock and regulator share.
+  double energy_nj = 0;
+  int64_t macros = 0; ///< arrays it occupies
   int64_t cores = 0;
 };
 
@@ -29,12 +30,21 @@ struct LayerCost {
 struct CostReport {
   double latency_ns = 0; ///< first input row sent to last output row received
   double period_ns = 0;  ///< between samples in steady state
-  double energy_nj = 0;  ///< per sample, static share included
+  /// The power budget (`power.tdp_w`) stretched the period; without it the
+  /// period would be `unthrottled_period_ns`.
+  bool throttled = false;
+  double unthrottled_period_ns = 0;
+  int64_t samples_timed = 0; ///< run back to back until the period was steady
+  double energy_nj = 0;      ///< per sample, static share included
+  /// Highest mean over 1 us while running unthrottled, and over a period.
   double peak_power_w = 0, average_power_w = 0;
-  double utilization = 0; ///< MACs done over MACs the used arrays could do in a period
-  int64_t macs = 0;       ///< per sample, on arrays
+  double utilization =
+      0; ///< MACs done over MACs the used arrays could do in a period
+  int64_t macs = 0; ///< per sample, on arrays
   int64_t instructions_executed = 0;
   double program_ns = 0, program_nj = 0; ///< writing all cells once
+  /// Sums to `energy_nj`: array_read, array_mac, array_sums, sram, vector, noc,
+  /// nop, host, clock, static, regulator.
   std::map<std::string, double> energy_by_component_nj;
   std::vector<LayerCost> layers;
 };
@@ -56,8 +66,8 @@ public:
                                       const RunOptions &options = {}) const;
 
   /// Computes the outputs of one sample and times the same run.
-  Result<std::vector<HostTensor>> runTimed(const std::vector<HostTensor> &inputs,
-                                           CostReport &report) const;
+  Result<std::vector<HostTensor>>
+  runTimed(const std::vector<HostTensor> &inputs, CostReport &report) const;
 
   /// Times the program; no data is needed because time never depends on it.
   Result<CostReport> time() const;

@@ -1,0 +1,302 @@
+//===- Costs.cpp - what instructions cost --------------------------*- C++
+//-*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Timing.h"
+
+#include "cimc/Support/Numerics.h"
+
+#include <algorithm>
+
+namespace cimc::sim {
+
+const char *componentName(int component) {
+  constexpr const char *names[componentCount] = {
+      "array_read", "array_mac", "array_sums", "sram",
+      "vector",     "noc",       "nop",        "host"};
+  return names[component];
+}
+
+template <typename Fn> static ChipSpec changed(const ChipSpec &chip, Fn fn) {
+  ChipSpec copy = chip;
+  fn(copy);
+  return copy;
+}
+
+Costs::Costs(const ChipSpec &spec)
+    : chip(spec), onlyRead(changed(spec,
+                                   [](ChipSpec &c) {
+                                     c.macro.mac_fj = 0;
+                                     c.macro.partial_sum_fj_per_mac = 0;
+                                     c.core.sram_pj_per_byte = 0;
+                                   })),
+      onlyMac(changed(spec,
+                      [](ChipSpec &c) {
+                        c.macro.read_fj_per_bit = 0;
+                        c.macro.partial_sum_fj_per_mac = 0;
+                        c.core.sram_pj_per_byte = 0;
+                      })),
+      onlySums(changed(spec,
+                       [](ChipSpec &c) {
+                         c.macro.read_fj_per_bit = 0;
+                         c.macro.mac_fj = 0;
+                       })),
+      onlyNoc(changed(spec,
+                      [](ChipSpec &c) {
+                        c.nop.pj_per_bit_hop = 0;
+                        c.host.pj_per_bit = 0;
+                      })),
+      onlyNop(changed(spec,
+                      [](ChipSpec &c) {
+                        c.noc.pj_per_bit_hop = 0;
+                        c.host.pj_per_bit = 0;
+                      })),
+      onlyHost(changed(spec,
+                       [](ChipSpec &c) {
+                         c.noc.pj_per_bit_hop = 0;
+                         c.nop.pj_per_bit_hop = 0;
+                       })),
+      model(chip), readModel(onlyRead), macModel(onlyMac), sumsModel(onlySums),
+      nocModel(onlyNoc), nopModel(onlyNop), hostModel(onlyHost) {}
+
+Energy Costs::transfer(int64_t from, int64_t to, int64_t bytes) const {
+  Energy e;
+  e.nj[NetworkOnChip] = nocModel.transfer(from, to, bytes).nj;
+  e.nj[NetworkOnPackage] = nopModel.transfer(from, to, bytes).nj;
+  e.nj[HostLink] = hostModel.transfer(from, to, bytes).nj;
+  return e;
+}
+
+namespace {
+
+/// Lane operations and memory traffic of an instruction. A lane does one
+/// multiplication, addition, comparison or table look-up at a time; functions
+/// that are iterated (exp, division, ...) take four.
+class Work {
+public:
+  Work(const Costs &costs, const Machine &machine, const StreamInfo &stream,
+       const StreamState &at)
+      : costs(costs), core(machine.cores[stream.core]), at(at) {}
+
+  int64_t operations = 0;
+  bool isFloat = false;
+  double sramNj = 0;
+
+  static constexpr int64_t iterated = 4;
+
+  void operator()(const isa::Loop &) {}
+  void operator()(const isa::Next &) {}
+  void operator()(const isa::Halt &) {}
+  void operator()(const isa::Wait &) {}
+  void operator()(const isa::Free &) {}
+  void operator()(const isa::Acquire &) {}
+  void operator()(const isa::Post &) {}
+  void operator()(const isa::Send &r) {
+    const isa::View &v = view(r.src);
+    access(v.address, rowBytes(v));
+  }
+  void operator()(const isa::Mvm &r) {
+    // Each window's values are read once for all macros; sums are written.
+    int64_t pixels = mvmPixels(r, at);
+    const isa::View &src = view(r.src), &dst = view(r.dst);
+    access(src.address, pixels * r.k_size * elementBytes(src.type));
+    access(dst.address,
+           pixels * r.columns * elementBytes(VI32) * (r.accumulate ? 2 : 1));
+  }
+  void operator()(const isa::Requantize &r) {
+    const isa::View &dst = view(r.dst);
+    int64_t pixels = std::min<int64_t>(r.count, int64_t{dst.pixels} -
+                                                    evaluate(r.dst_pixel, at));
+    int64_t n = std::max<int64_t>(pixels, 0) * dst.channels;
+    operations = n;
+    access(view(r.src).address, n * 4);
+    access(r.constants, int64_t{dst.channels} * 8);
+    access(dst.address, n * elementBytes(dst.type));
+  }
+  void operator()(const isa::AddQ &r) {
+    operations = 2 * elements(r.dst);
+    rows(r.a, r.b, r.dst);
+  }
+  void operator()(const isa::MulQ &r) {
+    operations = 2 * elements(r.dst);
+    rows(r.a, r.b, r.dst);
+  }
+  void operator()(const isa::Lookup &r) {
+    operations = elements(r.dst);
+    rows(r.src, r.dst);
+    access(r.table, elements(r.dst));
+  }
+  void operator()(const isa::MaxPool &r) {
+    operations = windowed(r.src, r.window, r.dst);
+  }
+  void operator()(const isa::AvgPool &r) {
+    operations = windowed(r.src, r.window, r.dst) + elements(r.dst);
+    isFloat = true;
+  }
+  void operator()(const isa::RowSum &r) {
+    operations = elements(r.src);
+    rows(r.src, r.dst);
+  }
+  void operator()(const isa::Depthwise &r) {
+    operations = windowed(r.src, r.window, r.dst);
+    access(r.weights, taps(r.window) * view(r.dst).channels);
+  }
+  void operator()(const isa::Move &r) {
+    const isa::Pattern &p = core.patterns[r.pattern];
+    int64_t n = int64_t{p.count0} * p.count1 * p.count2 * p.count3 * p.count4 *
+                p.count5;
+    operations = n;
+    access(view(r.src).address, n * p.element_bytes);
+    access(view(r.dst).address, n * p.element_bytes);
+  }
+  void operator()(const isa::Fill &r) {
+    operations = elements(r.dst);
+    access(view(r.dst).address, rowBytes(view(r.dst)));
+  }
+  void operator()(const isa::SoftmaxQ &r) {
+    // Maximum; look-up and sum; scaling.
+    operations = (2 + iterated) * elements(r.dst);
+    rows(r.src, r.dst);
+    access(r.table, elements(r.dst) * 4);
+  }
+  void operator()(const isa::Quantize &r) {
+    operations = elements(r.dst);
+    isFloat = true;
+    rows(r.src, r.dst);
+  }
+  void operator()(const isa::Dequantize &r) {
+    operations = elements(r.dst);
+    isFloat = true;
+    rows(r.src, r.dst);
+  }
+  void operator()(const isa::AddI &r) {
+    operations = elements(r.dst);
+    rows(r.src, r.dst, r.dst);
+  }
+  void operator()(const isa::Copy &r) {
+    operations = elements(r.dst);
+    rows(r.src, r.dst);
+  }
+  void operator()(const isa::Matmul &r) {
+    operations = int64_t{r.batch} * r.m * r.k * r.n;
+    for (uint16_t v : {r.a, r.b, r.dst})
+      access(view(v).address, rowBytes(view(v)) * view(v).rows);
+  }
+  void operator()(const isa::Map &r) {
+    using numerics::Function;
+    int64_t each = iterated;
+    switch (static_cast<Function>(r.function)) {
+    case Function::Identity:
+    case Function::Relu:
+    case Function::Neg:
+    case Function::Abs:
+    case Function::LeakyRelu:
+    case Function::Clip:
+    case Function::Add:
+    case Function::Sub:
+    case Function::Mul:
+    case Function::Max:
+    case Function::Min:
+      each = 1;
+      break;
+    default:
+      break;
+    }
+    operations = each * elements(r.dst);
+    isFloat = true;
+    rows(r.a, r.dst);
+    if (r.b != r.a)
+      access(view(r.b).address, rowBytes(view(r.b)));
+  }
+  void operator()(const isa::SoftmaxF32 &r) {
+    // Maximum, difference, exponential, sum, division.
+    operations = (3 + 2 * iterated) * elements(r.dst);
+    isFloat = true;
+    rows(r.src, r.dst);
+  }
+
+private:
+  const isa::View &view(uint16_t id) const { return core.views[id]; }
+  int64_t elements(uint16_t id) const {
+    return int64_t{view(id).pixels} * view(id).channels;
+  }
+  static int64_t rowBytes(const isa::View &v) {
+    return int64_t{v.pixels} * v.channels * elementBytes(v.type);
+  }
+  int64_t taps(uint16_t window) const {
+    const isa::Window &w = core.windows[window];
+    return int64_t{w.kernel_rows} * w.kernel_pixels;
+  }
+  void access(int64_t address, int64_t bytes) {
+    sramNj += costs.sram(address, bytes);
+  }
+  template <typename... Ids> void rows(Ids... ids) {
+    (access(view(ids).address, rowBytes(view(ids))), ...);
+  }
+  /// Every tap of the window is an operation and a read.
+  int64_t windowed(uint16_t src, uint16_t window, uint16_t dst) {
+    int64_t n = elements(dst) * taps(window);
+    access(view(src).address, n * elementBytes(view(src).type));
+    access(view(dst).address, rowBytes(view(dst)));
+    return n;
+  }
+
+  const Costs &costs;
+  const CoreInfo &core;
+  const StreamState &at;
+};
+
+} // namespace
+
+int64_t Costs::pixels(const Machine &machine, const StreamInfo &stream,
+                      const Op &op, const StreamState &at) {
+  if (const auto *mvm = std::get_if<isa::Mvm>(op.record))
+    return mvmPixels(*mvm, at);
+  if (const auto *r = std::get_if<isa::Requantize>(op.record)) {
+    const isa::View &dst = machine.cores[stream.core].views[r->dst];
+    return std::min<int64_t>(r->count,
+                             int64_t{dst.pixels} - evaluate(r->dst_pixel, at));
+  }
+  return 0;
+}
+
+OpCost Costs::instruction(const Machine &machine, const StreamInfo &stream,
+                          const Op &op, const StreamState &at) const {
+  OpCost cost;
+  cost.pixels = pixels(machine, stream, op, at);
+  Work work(*this, machine, stream, at);
+  std::visit(work, *op.record);
+  cost.energy.nj[Sram] = work.sramNj;
+  if (const auto *r = std::get_if<isa::Mvm>(op.record)) {
+    const CoreInfo &core = machine.cores[stream.core];
+    int64_t macros = __builtin_popcount(r->macros);
+    int64_t bits = elementBytes(core.views[r->src].type) * 8;
+    int64_t vectors = cost.pixels, reuse = std::max<int64_t>(r->reuse, 1);
+    if (vectors == 0)
+      return cost;
+    auto ask = [&](const CostModel &m) {
+      return m.mvm(vectors, r->k_size, r->columns, macros, r->weight_bits, bits,
+                   reuse);
+    };
+    cost.ns = ask(model).ns;
+    cost.energy.nj[ArrayRead] = ask(readModel).nj;
+    cost.energy.nj[ArrayMac] = ask(macModel).nj;
+    cost.energy.nj[ArraySums] = ask(sumsModel).nj;
+    cost.macs = vectors * r->k_size * r->columns;
+    cost.macros = r->macros;
+    return cost;
+  }
+  if (op.kind == Kind::Data && work.operations > 0) {
+    Cost all = model.vector(work.operations, work.isFloat);
+    cost.ns = all.ns;
+    cost.energy.nj[VectorUnit] = all.nj;
+  }
+  return cost;
+}
+
+} // namespace cimc::sim

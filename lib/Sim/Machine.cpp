@@ -1,0 +1,445 @@
+//===- Machine.cpp - makes a program ready to run ------------------*- C++
+//-*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Machine.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace cimc::sim {
+
+// Kernels read a little past the end of a segment.
+constexpr int64_t slackBytes = 64;
+
+int32_t CellArray::weight(int64_t row, int64_t column, int64_t width) const {
+  uint32_t value = 0;
+  for (int64_t b = 0; b < width; ++b)
+    value |= static_cast<uint32_t>(bit(row, column * width + b)) << b;
+  // Sign extension: the highest plane counts negative.
+  uint32_t sign = 1u << (width - 1);
+  return static_cast<int32_t>((value ^ sign) - sign);
+}
+
+uint32_t ChannelState::arrived() const {
+  uint32_t n = UINT32_MAX;
+  for (uint32_t p : produced)
+    n = std::min(n, p);
+  return n;
+}
+
+uint32_t ChannelState::released() const {
+  uint32_t n = UINT32_MAX;
+  for (uint32_t f : freed)
+    n = std::min(n, f);
+  return n;
+}
+
+template <typename T>
+static std::vector<T> byId(const std::vector<T> &records) {
+  std::vector<T> result;
+  for (const T &record : records) {
+    if (result.size() <= record.id)
+      result.resize(record.id + 1u);
+    result[record.id] = record;
+  }
+  return result;
+}
+
+static CellArray makeCells(const ChipSpec &chip) {
+  CellArray cells;
+  cells.rowBytes = (chip.macro.columns + 7) / 8;
+  cells.bits.resize(chip.macro.rows * cells.rowBytes);
+  return cells;
+}
+
+static void writeCells(CellArray &cells, const CellBlock &block) {
+  for (int64_t r = 0; r < block.rows; ++r)
+    for (int64_t c = 0; c < block.columns; ++c) {
+      auto value = static_cast<uint8_t>(block.weights[r * block.columns + c]);
+      uint8_t *row = &cells.bits[(block.row + r) * cells.rowBytes];
+      int64_t first = (block.column + c) * block.bits;
+      if (block.bits == 8) {
+        row[first / 8] = value;
+        continue;
+      }
+      for (int64_t b = 0; b < block.bits; ++b) {
+        auto mask = static_cast<uint8_t>(1u << ((first + b) % 8));
+        uint8_t &byte = row[(first + b) / 8];
+        byte =
+            static_cast<uint8_t>((value >> b) & 1 ? byte | mask : byte & ~mask);
+      }
+    }
+}
+
+void Machine::buildCore(const CoreProgram &source) {
+  CoreInfo core;
+  core.source = &source;
+  core.views = byId(source.views);
+  core.windows = byId(source.windows);
+  core.patterns = byId(source.patterns);
+  int64_t end = 0;
+  for (const DataBlock &block : source.data)
+    end =
+        std::max(end, block.address + static_cast<int64_t>(block.bytes.size()));
+  for (const isa::View &v : source.views)
+    if (v.slots && v.pixels)
+      end = std::max(end, v.address + int64_t{v.row_pitch} * (v.slots - 1) +
+                              int64_t{v.pixel_pitch} * (v.pixels - 1) +
+                              v.channels * elementBytes(v.type));
+  for (const ChannelInfo &channel : channels)
+    if (channel.record.core == static_cast<int64_t>(source.id))
+      end = std::max(end, channel.record.address +
+                              int64_t{channel.record.row_bytes} *
+                                  channel.record.slots);
+  core.memoryBytes = end;
+  for (const CellBlock &block : source.cells) {
+    while (core.macros.size() <= block.macro)
+      core.macros.push_back(makeCells(program.chip));
+    writeCells(core.macros[block.macro], block);
+  }
+  cores.push_back(std::move(core));
+}
+
+static std::vector<Segment> segmentsOf(const isa::View &src,
+                                       const isa::Window &window, int64_t begin,
+                                       int64_t size) {
+  // With adjacent kernel pixels a whole kernel row is one run of bytes.
+  bool adjacent = window.dilation_pixels == 1 || window.kernel_pixels == 1;
+  int64_t run = adjacent ? int64_t{window.kernel_pixels} * src.channels
+                         : int64_t{src.channels};
+  std::vector<Segment> segments;
+  for (int64_t k = begin; k < begin + size;) {
+    int64_t length = std::min(run - k % run, begin + size - k);
+    int64_t tap = k / src.channels;
+    int64_t kernelPixel = tap % window.kernel_pixels;
+    segments.push_back({tap / window.kernel_pixels,
+                        kernelPixel * window.dilation_pixels, k % src.channels,
+                        length});
+    k += length;
+  }
+  return segments;
+}
+
+const MvmPlan *Machine::plan(uint32_t core, const isa::Mvm &r) {
+  const CoreInfo &info = cores[core];
+  auto &slot = plans[{core,
+                      {r.macros, r.columns, r.cell_row, r.column, r.weight_bits,
+                       r.src, r.window, r.k_begin, r.k_size}}];
+  if (slot)
+    return slot.get();
+  slot = std::make_unique<MvmPlan>();
+  int64_t perMacro = program.chip.macro.columns / r.weight_bits - r.column;
+  for (uint16_t m = 0; m < 8; ++m)
+    if (r.macros >> m & 1)
+      for (int64_t c = 0; c < perMacro && slot->columns.size() < r.columns; ++c)
+        slot->columns.push_back({m, static_cast<uint16_t>(r.column + c)});
+  const isa::View &src = info.views[r.src];
+  const isa::Window &window = info.windows[r.window];
+  slot->segments = segmentsOf(src, window, r.k_begin, r.k_size);
+  std::vector<int64_t> lengths;
+  for (const Segment &s : slot->segments) {
+    lengths.push_back(s.length);
+    slot->pixelsRead = std::max(
+        slot->pixelsRead,
+        s.pixel + (s.channel + s.length + src.channels - 1) / src.channels);
+  }
+  auto columns = static_cast<int64_t>(slot->columns.size());
+  std::vector<int8_t> weights(r.k_size * columns);
+  CellArray blank;
+  for (int64_t c = 0; c < columns; ++c) {
+    auto [macro, column] = slot->columns[c];
+    if (macro >= info.macros.size())
+      continue; // never written: reads zero
+    const CellArray &cells = info.macros[macro];
+    if (r.weight_bits == 8)
+      for (int64_t k = 0; k < r.k_size; ++k)
+        weights[k * columns + c] = static_cast<int8_t>(
+            cells.bits[(r.cell_row + k) * cells.rowBytes + column]);
+    else
+      for (int64_t k = 0; k < r.k_size; ++k)
+        weights[k * columns + c] = static_cast<int8_t>(
+            cells.weight(r.cell_row + k, column, r.weight_bits));
+  }
+  slot->tile = packTile(weights.data(), columns, lengths);
+  return slot.get();
+}
+
+namespace {
+/// Fills in what control needs of an instruction.
+struct Lowering {
+  const std::map<uint32_t, uint32_t> &channels;
+  Op &op;
+  uint32_t channel(uint32_t id) const {
+    auto it = channels.find(id);
+    return it == channels.end() ? 0 : it->second;
+  }
+  void operator()(const isa::Loop &r) {
+    op.kind = Kind::Loop;
+    op.count = r.count;
+  }
+  void operator()(const isa::Next &) { op.kind = Kind::Next; }
+  void operator()(const isa::Halt &) { op.kind = Kind::Halt; }
+  void operator()(const isa::Wait &r) {
+    op.kind = Kind::Wait;
+    op.channel = channel(r.channel);
+    op.port = r.consumer;
+    op.rows = r.rows;
+  }
+  void operator()(const isa::Free &r) {
+    op.kind = Kind::Free;
+    op.channel = channel(r.channel);
+    op.port = r.consumer;
+    op.rows = r.rows;
+  }
+  void operator()(const isa::Acquire &r) {
+    op.kind = Kind::Acquire;
+    op.channel = channel(r.channel);
+    op.port = r.producer;
+  }
+  void operator()(const isa::Post &r) {
+    op.kind = Kind::Post;
+    op.channel = channel(r.channel);
+    op.port = r.producer;
+  }
+  void operator()(const isa::Send &r) {
+    op.kind = Kind::Send;
+    op.channel = channel(r.channel);
+    op.port = r.producer;
+  }
+  template <typename T> void operator()(const T &) { op.kind = Kind::Data; }
+};
+} // namespace
+
+void Machine::buildStream(uint32_t core, const Stream &source) {
+  StreamInfo stream;
+  stream.core = core;
+  stream.source = &source;
+  std::vector<uint32_t> loops;
+  for (const isa::Instruction &record : source.instructions) {
+    Op op;
+    op.record = &record;
+    std::visit(Lowering{channelIndex, op}, record);
+    if (op.kind == Kind::Loop)
+      loops.push_back(static_cast<uint32_t>(stream.ops.size()) + 1);
+    if (op.kind == Kind::Next && !loops.empty()) {
+      op.target = loops.back();
+      loops.pop_back();
+    }
+    if (const auto *mvm = std::get_if<isa::Mvm>(&record))
+      op.mvm = plan(core, *mvm);
+    stream.ops.push_back(op);
+  }
+  Op halt;
+  if (stream.ops.empty() || stream.ops.back().kind != Kind::Halt)
+    stream.ops.push_back(halt);
+  streams.push_back(std::move(stream));
+}
+
+static int64_t byteCount(const IOBinding &io) {
+  auto n = static_cast<int64_t>(byteSize(io.type));
+  for (int64_t d : io.shape)
+    n *= d;
+  return n;
+}
+
+Machine::Machine(const Program &program) : program(program) {
+  setHost(bestHostIsa());
+  for (const CoreProgram &core : program.cores)
+    coreIndex.emplace(core.id, static_cast<uint32_t>(coreIndex.size()));
+  for (const isa::Channel &record : program.channels) {
+    channelIndex.emplace(record.id, static_cast<uint32_t>(channels.size()));
+    auto core = coreIndex.find(record.core);
+    channels.push_back({record,
+                        core == coreIndex.end() ? -1 : int64_t{core->second},
+                        record.row_bytes});
+  }
+  for (const CoreProgram &core : program.cores)
+    buildCore(core);
+  for (uint32_t c = 0; c < program.cores.size(); ++c)
+    for (const Stream &stream : program.cores[c].streams)
+      buildStream(c, stream);
+  for (uint32_t i = 0; i < program.ios.size(); ++i) {
+    const IOBinding &io = program.ios[i];
+    for (uint32_t id : io.channels) {
+      auto it = channelIndex.find(id);
+      if (it == channelIndex.end())
+        continue;
+      ChannelInfo &channel = channels[it->second];
+      int64_t rows = std::max<int64_t>(channel.record.rows, 1);
+      HostPort port{i, it->second, byteCount(io) / rows};
+      channel.usedBytes = port.rowBytes;
+      (io.isOutput ? collectors : feeders).push_back(port);
+    }
+  }
+}
+
+void Machine::setHost(HostIsa isa) {
+  host = isa;
+  gemm = gemmKernel(isa);
+  kernels = &rowKernels(isa);
+}
+
+std::unique_ptr<State> Machine::makeState() const {
+  auto state = std::make_unique<State>();
+  for (const CoreInfo &core : cores) {
+    state->memory.emplace_back(core.memoryBytes + slackBytes);
+    for (const DataBlock &block : core.source->data)
+      if (!block.bytes.empty())
+        std::memcpy(state->memory.back().data() + block.address,
+                    block.bytes.data(), block.bytes.size());
+  }
+  state->hostRing.resize(channels.size());
+  for (size_t c = 0; c < channels.size(); ++c)
+    if (channels[c].core < 0)
+      state->hostRing[c].resize(int64_t{channels[c].record.row_bytes} *
+                                    channels[c].record.slots +
+                                slackBytes);
+  state->channels.resize(channels.size());
+  for (const IOBinding &io : program.ios)
+    state->hostData.emplace_back(byteCount(io));
+  restart(*state);
+  return state;
+}
+
+void Machine::restart(State &state) const {
+  for (size_t c = 0; c < channels.size(); ++c) {
+    state.channels[c].produced.assign(channels[c].record.producers, 0);
+    state.channels[c].freed.assign(channels[c].record.consumers, 0);
+    state.channels[c].waiting.clear();
+  }
+  state.streams.assign(streams.size(), StreamState());
+  state.portRow.assign(feeders.size() + collectors.size(), 0);
+}
+
+//===----------------------------------------------------------------------===//
+// The host's side
+//===----------------------------------------------------------------------===//
+
+/// Copies between a tensor and its transposition by `perm`. `toRows` says which
+/// way.
+static void transpose(const IOBinding &io, const std::byte *tensor,
+                      uint8_t *rows, std::byte *tensorOut, bool toRows) {
+  size_t rank = io.shape.size();
+  size_t size = byteSize(io.type);
+  int64_t count = 1;
+  for (int64_t d : io.shape)
+    count *= d;
+  if (count == 0)
+    return;
+  std::vector<int64_t> strides(rank, 1);
+  for (size_t i = rank; i-- > 1;)
+    strides[i - 1] = strides[i] * io.shape[i];
+  // Axes of the rows, with the tensor's strides; units and runs merged.
+  std::vector<std::pair<int64_t, int64_t>> axes;
+  for (size_t i = 0; i < rank; ++i) {
+    size_t axis = i < io.perm.size() ? io.perm[i] : i;
+    if (io.shape[axis] == 1)
+      continue;
+    if (!axes.empty() && axes.back().second == strides[axis] * io.shape[axis]) {
+      axes.back().first *= io.shape[axis];
+      axes.back().second = strides[axis];
+    } else {
+      axes.push_back({io.shape[axis], strides[axis]});
+    }
+  }
+  if (axes.empty() || (axes.size() == 1 && axes[0].second == 1)) {
+    if (toRows)
+      std::memcpy(rows, tensor, count * size);
+    else
+      std::memcpy(tensorOut, rows, count * size);
+    return;
+  }
+  std::vector<int64_t> index(axes.size(), 0);
+  auto [inner, innerStride] = axes.back();
+  for (int64_t done = 0; done < count; done += inner) {
+    int64_t base = 0;
+    for (size_t i = 0; i + 1 < axes.size(); ++i)
+      base += index[i] * axes[i].second;
+    uint8_t *row = rows + done * size;
+    for (int64_t i = 0; i < inner; ++i) {
+      int64_t at = (base + i * innerStride) * static_cast<int64_t>(size);
+      if (toRows)
+        std::memcpy(row + i * size, tensor + at, size);
+      else
+        std::memcpy(tensorOut + at, row + i * size, size);
+    }
+    for (size_t i = axes.size() - 1; i-- > 0;) {
+      if (++index[i] < axes[i].first)
+        break;
+      index[i] = 0;
+    }
+  }
+}
+
+Status Machine::loadInputs(State &state,
+                           const std::vector<HostTensor> &inputs) const {
+  size_t next = 0;
+  for (size_t i = 0; i < program.ios.size(); ++i) {
+    const IOBinding &io = program.ios[i];
+    if (io.isOutput)
+      continue;
+    if (next >= inputs.size())
+      return Error{ExitCode::InvalidInput,
+                   "the program has more inputs than the " +
+                       std::to_string(inputs.size()) +
+                       " given: there is no tensor for input '" + io.name +
+                       "'"};
+    const HostTensor &tensor = inputs[next++];
+    if (tensor.type != io.type || tensor.shape != io.shape ||
+        static_cast<int64_t>(tensor.data.size()) != byteCount(io))
+      return Error{ExitCode::InvalidInput,
+                   "input '" + io.name + "' is " + shapeString(io.shape) +
+                       " of " + name(io.type) + ", but the tensor given is " +
+                       shapeString(tensor.shape) + " of " + name(tensor.type)};
+    transpose(io, tensor.data.data(), state.hostData[i].data(), nullptr, true);
+  }
+  if (next != inputs.size())
+    return Error{ExitCode::InvalidInput,
+                 std::to_string(inputs.size()) +
+                     " tensors were given, but the program has " +
+                     std::to_string(next) + " inputs"};
+  return {};
+}
+
+std::vector<HostTensor> Machine::takeOutputs(const State &state) const {
+  std::vector<HostTensor> outputs;
+  for (size_t i = 0; i < program.ios.size(); ++i) {
+    const IOBinding &io = program.ios[i];
+    if (!io.isOutput)
+      continue;
+    HostTensor tensor(io.type, io.shape);
+    transpose(io, nullptr, const_cast<uint8_t *>(state.hostData[i].data()),
+              tensor.data.data(), false);
+    outputs.push_back(std::move(tensor));
+  }
+  return outputs;
+}
+
+void Machine::feedRow(State &state, const HostPort &port, uint32_t row) const {
+  const ChannelInfo &channel = channels[port.channel];
+  int64_t slot = row % channel.record.slots;
+  uint8_t *ring = channel.core < 0 ? state.hostRing[port.channel].data()
+                                   : state.memory[channel.core].data() +
+                                         channel.record.address;
+  std::memcpy(ring + slot * channel.record.row_bytes,
+              state.hostData[port.io].data() + row * port.rowBytes,
+              port.rowBytes);
+}
+
+void Machine::collectRow(State &state, const HostPort &port,
+                         uint32_t row) const {
+  const ChannelInfo &channel = channels[port.channel];
+  int64_t slot = row % channel.record.slots;
+  std::memcpy(state.hostData[port.io].data() + row * port.rowBytes,
+              state.hostRing[port.channel].data() +
+                  slot * channel.record.row_bytes,
+              port.rowBytes);
+}
+
+} // namespace cimc::sim

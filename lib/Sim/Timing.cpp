@@ -1,0 +1,578 @@
+//===- Timing.cpp - runs a program in time -------------------------*- C++
+//-*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Timing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <queue>
+
+namespace cimc::sim {
+
+namespace {
+
+// A freed slot is reported to the producer in one flit.
+constexpr int64_t creditBytes = 8;
+// Power is averaged over this for the peak.
+constexpr double powerWindowNs = 1000;
+constexpr uint32_t maxSamples = 8;
+
+/// An event list of streams and the host's ends. Every instruction is one
+/// event; units and links are granted in the order of the events' times.
+class TimedRun {
+public:
+  TimedRun(const Machine &machine, State *state, std::vector<TraceEvent> *trace)
+      : machine(machine), state(state), trace(trace),
+        chip(machine.program.chip), costs(chip), network(costs),
+        cycle(costs.cycleNs()) {}
+
+  Status run();
+  void fill(CostReport &report);
+
+private:
+  struct Actor {
+    StreamState at;
+    double time = 0;
+    uint32_t sample = 0;
+    std::vector<OpCost> costs; ///< by instruction, once computed
+    // Of the first sample:
+    Energy energy;
+    std::map<int64_t, double> busy; ///< by unit
+  };
+  /// A channel's history: times by row, counted through all samples.
+  struct Channel {
+    std::vector<std::vector<double>> arrived, freed;
+    std::vector<uint32_t> waiting;
+  };
+
+  void push(uint32_t actor) { queue.push({actors[actor].time, actor}); }
+  void wake(uint32_t channel) {
+    for (uint32_t actor : channels[channel].waiting)
+      push(actor);
+    channels[channel].waiting.clear();
+  }
+  void block(uint32_t channel, uint32_t actor) {
+    channels[channel].waiting.push_back(actor);
+  }
+  /// When rows [0, rows) of a sample are there; negative where not known yet.
+  double rowsArrived(uint32_t channel, uint32_t sample, uint32_t rows) const;
+  /// When the slot of a producer's next row is free; negative where not known.
+  double slotFree(uint32_t channel, uint32_t producer) const;
+  void arrive(uint32_t channel, uint32_t producer, double time);
+  void release(uint32_t channel, uint32_t consumer, uint32_t sample,
+               uint32_t rows, double time);
+  /// Time a credit takes from the consumer of a channel to core `producer`.
+  double creditNs(uint32_t channel, int64_t producer);
+  void spend(Actor *actor, const Energy &energy, double begin, double end,
+             bool isFirstSample);
+  void occupy(Actor &actor, int64_t unit, double begin, double end,
+              const StreamInfo &stream, const char *name);
+
+  void stepStream(uint32_t index);
+  void stepPort(uint32_t index);
+  void send(Actor &actor, const StreamInfo &stream, const Op &op);
+  void work(Actor &actor, const StreamInfo &stream, const Op &op);
+  const OpCost &cost(Actor &actor, const StreamInfo &stream, const Op &op);
+  bool isSteady();
+
+  int64_t coreId(int64_t core) const {
+    return core < 0 ? -1 : int64_t{machine.cores[core].source->id};
+  }
+  /// Unit numbers: the macros of a core, its vector unit, its port.
+  int64_t unitsPerCore() const { return chip.hierarchy.macros_per_core + 2; }
+  int64_t macroUnit(uint32_t core, int64_t macro) const {
+    return core * unitsPerCore() + macro;
+  }
+  int64_t vectorUnit(uint32_t core) const {
+    return macroUnit(core, chip.hierarchy.macros_per_core);
+  }
+  int64_t portUnit(uint32_t core) const { return vectorUnit(core) + 1; }
+
+  const Machine &machine;
+  State *state;
+  std::vector<TraceEvent> *trace;
+  const ChipSpec &chip;
+  Costs costs;
+  Network network;
+  double cycle;
+
+  using Event = std::pair<double, uint32_t>;
+  std::priority_queue<Event, std::vector<Event>, std::greater<Event>> queue;
+  std::vector<Actor> actors; ///< streams, feeders, collectors
+  std::vector<Channel> channels;
+  std::vector<double> unitFree;
+  std::vector<double> finished; ///< by sample: last output row at the host
+  std::vector<uint32_t> collectorsDone; ///< by sample
+  std::vector<double> window;           ///< nJ in each power window
+  Energy feeding;                       ///< of the host's rows, first sample
+  int64_t instructions = 0, macs = 0;
+};
+
+double TimedRun::rowsArrived(uint32_t channel, uint32_t sample,
+                             uint32_t rows) const {
+  if (rows == 0)
+    return 0;
+  size_t last =
+      size_t{sample} * machine.channels[channel].record.rows + rows - 1;
+  double time = 0;
+  for (const std::vector<double> &times : channels[channel].arrived) {
+    if (times.size() <= last)
+      return -1;
+    time = std::max(time, times[last]);
+  }
+  return time;
+}
+
+double TimedRun::slotFree(uint32_t channel, uint32_t producer) const {
+  const isa::Channel &record = machine.channels[channel].record;
+  size_t next = channels[channel].arrived[producer].size();
+  size_t sample = next / record.rows, row = next % record.rows;
+  // The row that was last in the slot: of this sample, or of the one before.
+  size_t before;
+  if (row >= record.slots)
+    before = next - record.slots;
+  else if (sample > 0)
+    before = (sample - 1) * record.rows + row +
+             (record.rows - 1 - row) / record.slots * record.slots;
+  else
+    return 0;
+  double time = 0;
+  for (const std::vector<double> &times : channels[channel].freed) {
+    if (times.size() <= before)
+      return -1;
+    time = std::max(time, times[before]);
+  }
+  return time;
+}
+
+void TimedRun::arrive(uint32_t channel, uint32_t producer, double time) {
+  std::vector<double> &times = channels[channel].arrived[producer];
+  if (!times.empty())
+    time = std::max(time, times.back());
+  times.push_back(time);
+  wake(channel);
+}
+
+void TimedRun::release(uint32_t channel, uint32_t consumer, uint32_t sample,
+                       uint32_t rows, double time) {
+  std::vector<double> &times = channels[channel].freed[consumer];
+  size_t end = size_t{sample} * machine.channels[channel].record.rows + rows;
+  if (times.size() >= end)
+    return;
+  times.resize(end, time);
+  wake(channel);
+}
+
+double TimedRun::creditNs(uint32_t channel, int64_t producer) {
+  int64_t consumer = coreId(machine.channels[channel].core);
+  if (consumer == producer)
+    return 0;
+  // The host's side of credits is on the chip, at its interface by core 0:
+  // rows travel over the host link without waiting for the far end.
+  return network
+      .route(std::max<int64_t>(consumer, 0), std::max<int64_t>(producer, 0),
+             creditBytes)
+      ->idleNs;
+}
+
+void TimedRun::spend(Actor *actor, const Energy &energy, double begin,
+                     double end, bool isFirstSample) {
+  if (isFirstSample)
+    (actor ? actor->energy : feeding) += energy;
+  double nj = energy.arrays() + costs.costModel().withClock(energy.others());
+  auto first = static_cast<size_t>(begin / powerWindowNs);
+  auto last = static_cast<size_t>(end / powerWindowNs);
+  if (window.size() <= last)
+    window.resize(last + 1);
+  if (first == last || end <= begin) {
+    window[first] += nj;
+    return;
+  }
+  double density = nj / (end - begin);
+  for (size_t w = first; w <= last; ++w) {
+    double from = std::max(begin, static_cast<double>(w) * powerWindowNs);
+    double to = std::min(end, static_cast<double>(w + 1) * powerWindowNs);
+    window[w] += density * (to - from);
+  }
+}
+
+void TimedRun::occupy(Actor &actor, int64_t unit, double begin, double end,
+                      const StreamInfo &stream, const char *name) {
+  if (actor.sample == 0)
+    actor.busy[unit] += end - begin;
+  if (!trace)
+    return;
+  int64_t within = unit % unitsPerCore();
+  std::string unitName = within < chip.hierarchy.macros_per_core
+                             ? "macro " + std::to_string(within)
+                         : within == chip.hierarchy.macros_per_core ? "vector"
+                                                                    : "port";
+  trace->push_back({coreId(stream.core), unitName,
+                    stream.source->layer + " " + name, begin, end - begin,
+                    actor.sample});
+}
+
+const OpCost &TimedRun::cost(Actor &actor, const StreamInfo &stream,
+                             const Op &op) {
+  OpCost &cached = actor.costs[actor.at.pc];
+  if (cached.pixels != Costs::pixels(machine, stream, op, actor.at))
+    cached = costs.instruction(machine, stream, op, actor.at);
+  return cached;
+}
+
+void TimedRun::work(Actor &actor, const StreamInfo &stream, const Op &op) {
+  const OpCost &c = cost(actor, stream, op);
+  double begin = actor.time;
+  bool onArrays = std::holds_alternative<isa::Mvm>(*op.record);
+  if (onArrays) {
+    for (int64_t m = 0; m < chip.hierarchy.macros_per_core; ++m)
+      if (c.macros >> m & 1)
+        begin = std::max(begin, unitFree[macroUnit(stream.core, m)]);
+  } else {
+    begin = std::max(begin, unitFree[vectorUnit(stream.core)]);
+  }
+  double end = begin + c.ns;
+  if (onArrays) {
+    for (int64_t m = 0; m < chip.hierarchy.macros_per_core; ++m)
+      if (c.macros >> m & 1) {
+        unitFree[macroUnit(stream.core, m)] = end;
+        occupy(actor, macroUnit(stream.core, m), begin, end, stream, "mvm");
+      }
+  } else {
+    unitFree[vectorUnit(stream.core)] = end;
+    occupy(actor, vectorUnit(stream.core), begin, end, stream, "vector");
+  }
+  spend(&actor, c.energy, begin, end, actor.sample == 0);
+  if (actor.sample == 0)
+    macs += c.macs;
+  actor.time = end;
+}
+
+void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op) {
+  const auto &record = std::get<isa::Send>(*op.record);
+  const isa::View &view = machine.cores[stream.core].views[record.src];
+  const ChannelInfo &channel = machine.channels[op.channel];
+  int64_t bytes =
+      int64_t{view.pixels} * view.channels * elementBytes(view.type);
+  const Route *route =
+      network.route(coreId(stream.core), coreId(channel.core), bytes);
+  Network::Times times = network.reserve(*route, actor.time);
+  Energy energy = route->energy;
+  energy += cost(actor, stream, op).energy; // reads
+  if (channel.core >= 0)
+    energy.nj[Sram] += costs.sram(channel.record.address, bytes);
+  occupy(actor, portUnit(stream.core), actor.time, times.sent, stream, "send");
+  spend(&actor, energy, actor.time, times.arrived, actor.sample == 0);
+  actor.time = times.sent;
+  arrive(op.channel, op.port, times.arrived);
+}
+
+void TimedRun::stepStream(uint32_t index) {
+  const StreamInfo &stream = machine.streams[index];
+  Actor &actor = actors[index];
+  const Op &op = stream.ops[actor.at.pc];
+  bool isFirst = actor.sample == 0;
+  if (isFirst)
+    ++instructions;
+  if (stepControl(op, actor.at)) {
+    if (actor.at.done && ++actor.sample < maxSamples)
+      actor.at = StreamState();
+    if (!actor.at.done)
+      push(index);
+    return;
+  }
+  // A stream that must wait tries again when it may go on, so that units are
+  // granted in the order of time.
+  auto stall = [&](double ready) {
+    if (isFirst)
+      --instructions;
+    if (ready < 0)
+      return block(op.channel, index);
+    actor.time = ready;
+    push(index);
+  };
+  switch (op.kind) {
+  case Kind::Wait: {
+    uint32_t rows =
+        clampRows(op.rows, actor.at, machine.channels[op.channel].record.rows);
+    double ready = rowsArrived(op.channel, actor.sample, rows);
+    if (ready < 0 || ready > actor.time)
+      return stall(ready);
+    actor.time += cycle;
+    break;
+  }
+  case Kind::Free:
+    actor.time += cycle;
+    release(
+        op.channel, op.port, actor.sample,
+        clampRows(op.rows, actor.at, machine.channels[op.channel].record.rows),
+        actor.time);
+    break;
+  case Kind::Acquire:
+  case Kind::Send: {
+    double ready = slotFree(op.channel, op.port);
+    if (ready > 0)
+      ready += creditNs(op.channel, coreId(stream.core));
+    if (ready < 0 || ready > actor.time)
+      return stall(ready);
+    if (op.kind == Kind::Acquire) {
+      actor.time += cycle;
+      break;
+    }
+    if (state && isFirst) {
+      machine.execute(*state, stream, op, actor.at);
+      ++state->channels[op.channel].produced[op.port];
+    }
+    send(actor, stream, op);
+    break;
+  }
+  case Kind::Post:
+    actor.time += cycle;
+    if (state && isFirst)
+      ++state->channels[op.channel].produced[op.port];
+    arrive(op.channel, op.port, actor.time);
+    break;
+  default:
+    if (state && isFirst)
+      machine.execute(*state, stream, op, actor.at);
+    work(actor, stream, op);
+    break;
+  }
+  ++actor.at.pc;
+  push(index);
+}
+
+void TimedRun::stepPort(uint32_t index) {
+  Actor &actor = actors[index];
+  auto port = static_cast<uint32_t>(index - machine.streams.size());
+  bool feeds = port < machine.feeders.size();
+  const HostPort &end = feeds
+                            ? machine.feeders[port]
+                            : machine.collectors[port - machine.feeders.size()];
+  const ChannelInfo &channel = machine.channels[end.channel];
+  uint32_t row = actor.at.pc;
+  double ready = feeds ? slotFree(end.channel, 0)
+                       : rowsArrived(end.channel, actor.sample, row + 1);
+  if (feeds && ready > 0)
+    ready += creditNs(end.channel, -1);
+  if (ready < 0)
+    return block(end.channel, index);
+  if (ready > actor.time) {
+    actor.time = ready;
+    return push(index);
+  }
+  if (feeds) {
+    const Route *route = network.route(-1, coreId(channel.core), end.rowBytes);
+    Network::Times times = network.reserve(*route, actor.time);
+    Energy energy = route->energy;
+    if (channel.core >= 0)
+      energy.nj[Sram] += costs.sram(channel.record.address, end.rowBytes);
+    spend(nullptr, energy, actor.time, times.arrived, actor.sample == 0);
+    if (state && actor.sample == 0) {
+      machine.feedRow(*state, end, row);
+      ++state->channels[end.channel].produced[0];
+    }
+    actor.time = times.sent;
+    arrive(end.channel, 0, times.arrived);
+  } else {
+    if (state && actor.sample == 0)
+      machine.collectRow(*state, end, row);
+    release(end.channel, 0, actor.sample, row + 1, actor.time);
+  }
+  if (++actor.at.pc == channel.record.rows) {
+    actor.at.pc = 0;
+    if (!feeds) {
+      finished[actor.sample] = std::max(finished[actor.sample], actor.time);
+      ++collectorsDone[actor.sample];
+    }
+    if (++actor.sample == maxSamples)
+      return;
+  }
+  push(index);
+}
+
+bool TimedRun::isSteady() {
+  size_t n = 0;
+  while (n < maxSamples && collectorsDone[n] == machine.collectors.size())
+    ++n;
+  if (n == maxSamples)
+    return true;
+  if (n < 3)
+    return false;
+  double last = finished[n - 1] - finished[n - 2];
+  double before = finished[n - 2] - finished[n - 3];
+  return std::abs(last - before) <= 1e-6 * last;
+}
+
+Status TimedRun::run() {
+  size_t ports = machine.feeders.size() + machine.collectors.size();
+  actors.resize(machine.streams.size() + ports);
+  for (size_t i = 0; i < machine.streams.size(); ++i)
+    actors[i].costs.resize(machine.streams[i].ops.size());
+  channels.resize(machine.channels.size());
+  for (size_t c = 0; c < channels.size(); ++c) {
+    channels[c].arrived.resize(machine.channels[c].record.producers);
+    channels[c].freed.resize(machine.channels[c].record.consumers);
+  }
+  unitFree.resize(machine.cores.size() * unitsPerCore());
+  finished.assign(maxSamples, 0);
+  collectorsDone.assign(maxSamples, 0);
+  for (uint32_t i = 0; i < actors.size(); ++i)
+    push(i);
+  size_t collected = 0;
+  while (!queue.empty()) {
+    auto [time, index] = queue.top();
+    queue.pop();
+    if (index < machine.streams.size()) {
+      stepStream(index);
+      continue;
+    }
+    uint32_t sample = actors[index].sample;
+    stepPort(index);
+    bool isCollector = index >= machine.streams.size() + machine.feeders.size();
+    if (isCollector && actors[index].sample != sample &&
+        ++collected % machine.collectors.size() == 0 && isSteady())
+      return {};
+  }
+  if (machine.collectors.empty() || collectorsDone[maxSamples - 1] != 0)
+    return {};
+  State blocked;
+  for (const Actor &actor : actors)
+    blocked.streams.push_back(actor.at);
+  return machine.deadlock(blocked);
+}
+
+//===----------------------------------------------------------------------===//
+// Report
+//===----------------------------------------------------------------------===//
+
+static void addProgramming(const Machine &machine, const CostModel &model,
+                           CostReport &report) {
+  std::map<std::pair<int64_t, uint16_t>, int64_t> macros;
+  for (const CoreInfo &core : machine.cores)
+    for (const CellBlock &block : core.source->cells)
+      macros[{core.source->id, block.macro}] +=
+          int64_t{block.rows} * block.columns * block.bits;
+  std::vector<std::vector<int64_t>> chiplets(model.chip().chiplets());
+  for (const auto &[macro, cells] : macros)
+    chiplets[model.position(macro.first).chiplet].push_back(cells);
+  Cost cost = model.program(chiplets);
+  report.program_ns = cost.ns;
+  report.program_nj = cost.nj;
+}
+
+void TimedRun::fill(CostReport &report) {
+  const CostModel &model = costs.costModel();
+  report = CostReport();
+  size_t samples = 0;
+  while (samples < maxSamples &&
+         collectorsDone[samples] == machine.collectors.size())
+    ++samples;
+  report.latency_ns = finished[0];
+  report.samples_timed = static_cast<int64_t>(samples);
+  // Completions that do not settle alternate: take the mean of the second half.
+  size_t half = samples / 2;
+  if (isSteady() && samples >= 3 && samples < maxSamples)
+    report.period_ns = finished[samples - 1] - finished[samples - 2];
+  else if (samples >= 2)
+    report.period_ns = (finished[samples - 1] - finished[half - 1]) /
+                       static_cast<double>(samples - half);
+  report.instructions_executed = instructions;
+  report.macs = macs;
+
+  Energy total = feeding;
+  std::map<std::string, size_t> layerIndex;
+  std::vector<std::map<int64_t, double>> busy;
+  for (size_t i = 0; i < machine.streams.size(); ++i) {
+    const std::string &name = machine.streams[i].source->layer;
+    auto [it, isNew] = layerIndex.emplace(name, report.layers.size());
+    if (isNew) {
+      report.layers.push_back({});
+      report.layers.back().layer = name;
+      busy.emplace_back();
+    }
+    LayerCost &layer = report.layers[it->second];
+    const Actor &actor = actors[i];
+    total += actor.energy;
+    layer.energy_nj += model.withRegulator(
+        actor.energy.arrays() + model.withClock(actor.energy.others()));
+    for (const auto &[unit, ns] : actor.busy)
+      busy[it->second][unit] += ns;
+  }
+  std::vector<char> used(unitFree.size(), false);
+  int64_t macros = 0;
+  for (size_t l = 0; l < busy.size(); ++l) {
+    LayerCost &layer = report.layers[l];
+    int64_t previous = -1;
+    for (const auto &[unit, ns] : busy[l]) {
+      layer.busy_ns = std::max(layer.busy_ns, ns);
+      if (unit / unitsPerCore() != previous)
+        ++layer.cores;
+      previous = unit / unitsPerCore();
+      if (unit % unitsPerCore() >= chip.hierarchy.macros_per_core)
+        continue;
+      ++layer.macros;
+      macros += !used[unit];
+      used[unit] = true;
+    }
+  }
+
+  // A chip that would exceed its power budget runs slower. Losses are linear,
+  // so power is (energy + static power * period) * loss / period.
+  double dynamic = total.arrays() + model.withClock(total.others());
+  double loss = model.withRegulator(1.0);
+  double budget = chip.power.tdp_w / loss - model.staticPower();
+  report.unthrottled_period_ns = report.period_ns;
+  if (report.period_ns > 0 && dynamic / report.period_ns > budget) {
+    report.throttled = true;
+    if (budget > 0)
+      report.period_ns = dynamic / budget;
+  }
+  auto &components = report.energy_by_component_nj;
+  for (int i = 0; i < componentCount; ++i)
+    components[componentName(i)] = total.nj[i];
+  components["clock"] = model.withClock(total.others()) - total.others();
+  components["static"] = model.staticPower() * report.period_ns;
+  double sum = 0;
+  for (const auto &[name, nj] : components)
+    sum += nj;
+  components["regulator"] = model.withRegulator(sum) - sum;
+  report.energy_nj = sum + components["regulator"];
+  if (report.period_ns > 0)
+    report.average_power_w = report.energy_nj / report.period_ns;
+  double peak = 0;
+  for (double nj : window)
+    peak = std::max(peak, nj);
+  report.peak_power_w =
+      std::max(report.average_power_w,
+               model.withRegulator(peak / powerWindowNs + model.staticPower()));
+
+  // 8-bit products a macro finishes in a nanosecond.
+  double perMacro = static_cast<double>(chip.macro.active_rows) *
+                    static_cast<double>(chip.weightColumns(8)) / 8 *
+                    chip.core.clock_mhz / 1e3;
+  if (macros > 0 && report.period_ns > 0)
+    report.utilization =
+        static_cast<double>(macs) /
+        (perMacro * static_cast<double>(macros) * report.period_ns);
+  addProgramming(machine, model, report);
+}
+
+} // namespace
+
+Status runTimed(const Machine &machine, State *state, CostReport &report,
+                std::vector<TraceEvent> *trace) {
+  TimedRun run(machine, state, trace);
+  Status status = run.run();
+  if (status)
+    run.fill(report);
+  return status;
+}
+
+} // namespace cimc::sim

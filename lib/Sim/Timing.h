@@ -1,0 +1,138 @@
+//===- Timing.h - the chip model's clock ---------------------------*- C++
+//-*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_SIM_TIMING_H
+#define CIMC_LIB_SIM_TIMING_H
+
+#include "Machine.h"
+
+#include "cimc/Sim/Simulator.h"
+#include "cimc/Target/CostModel.h"
+
+#include <array>
+#include <map>
+#include <vector>
+
+namespace cimc::sim {
+
+/// Where energy goes.
+enum Component {
+  ArrayRead,
+  ArrayMac,
+  ArraySums,
+  Sram,
+  VectorUnit,
+  NetworkOnChip,
+  NetworkOnPackage,
+  HostLink,
+  componentCount
+};
+const char *componentName(int component);
+
+/// nJ by component.
+struct Energy {
+  std::array<double, componentCount> nj{};
+  Energy &operator+=(const Energy &other) {
+    for (int i = 0; i < componentCount; ++i)
+      nj[i] += other.nj[i];
+    return *this;
+  }
+  double arrays() const { return nj[ArrayRead] + nj[ArrayMac] + nj[ArraySums]; }
+  /// Everything but the arrays.
+  double others() const {
+    double sum = 0;
+    for (int i = Sram; i < componentCount; ++i)
+      sum += nj[i];
+    return sum;
+  }
+};
+
+/// What an instruction asks of the chip.
+struct OpCost {
+  double ns = 0; ///< time its unit works
+  Energy energy;
+  int64_t macs = 0;
+  uint32_t macros = 0; ///< bit mask of the macros that work, 0: the vector unit
+  int64_t pixels = -1; ///< the count this was computed for
+};
+
+/// Costs of instructions, all from CostModel. Components are separated by
+/// asking models of the same chip in which all other energies are zero.
+class Costs {
+public:
+  explicit Costs(const ChipSpec &chip);
+
+  OpCost instruction(const Machine &machine, const StreamInfo &stream,
+                     const Op &op, const StreamState &at) const;
+  /// Pixels an instruction works on, where that depends on the loops; else 0.
+  static int64_t pixels(const Machine &machine, const StreamInfo &stream,
+                        const Op &op, const StreamState &at);
+  /// Energy of moving bytes between cores (-1: host).
+  Energy transfer(int64_t from, int64_t to, int64_t bytes) const;
+  double sram(int64_t address, int64_t bytes) const {
+    return model.sramAccess(address, bytes).nj;
+  }
+
+  const CostModel &costModel() const { return model; }
+  double cycleNs() const { return 1e3 / chip.core.clock_mhz; }
+
+private:
+  ChipSpec chip, onlyRead, onlyMac, onlySums, onlyNoc, onlyNop, onlyHost;
+  CostModel model, readModel, macModel, sumsModel, nocModel, nopModel,
+      hostModel;
+};
+
+/// A way through the networks and its cost when idle.
+struct Route {
+  std::vector<uint32_t> links;
+  std::vector<double> occupied; ///< ns each link is taken
+  double idleNs = 0;
+  Energy energy;
+};
+
+/// The links of the chip: the port of every core, the mesh of every chiplet
+/// (XY routing), the mesh between chiplets, the host link at chiplet 0.
+class Network {
+public:
+  explicit Network(const Costs &costs);
+  /// The route for rows of `bytes` bytes; stable address.
+  const Route *route(int64_t from, int64_t to, int64_t bytes);
+  struct Times {
+    double sent;    ///< the sender's port is free again
+    double arrived; ///< the last byte is there
+  };
+  /// Reserves a route's links from `start` on.
+  Times reserve(const Route &route, double start);
+
+private:
+  void mesh(Route &route, int64_t chiplet, int64_t fromTile, int64_t toTile,
+            double ns) const;
+
+  const Costs &costs;
+  const ChipSpec &chip;
+  std::vector<double> free;
+  std::map<std::array<int64_t, 3>, Route> routes;
+};
+
+/// One piece of work on one unit, for traces.
+struct TraceEvent {
+  int64_t core;
+  std::string unit, name;
+  double startNs, durationNs;
+  uint32_t sample;
+};
+
+/// Runs several samples in time and fills in `report`. With `state`, the first
+/// sample's data are computed too. An error if all streams block.
+Status runTimed(const Machine &machine, State *state, CostReport &report,
+                std::vector<TraceEvent> *trace);
+
+} // namespace cimc::sim
+
+#endif // CIMC_LIB_SIM_TIMING_H

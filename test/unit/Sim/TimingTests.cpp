@@ -1,0 +1,152 @@
+//===- TimingTests.cpp - time and energy ---------------------------*- C++
+//-*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Network.h"
+
+#include "cimc/Sim/Simulator.h"
+#include "cimc/Target/CostModel.h"
+
+#include <catch2/catch.hpp>
+
+using namespace cimc;
+using namespace cimc::test;
+
+namespace {
+/// The host sends one row to core 0; one mvm; one row back.
+Program oneMvm(int depth, int columns, int vectors, int reuse = 1) {
+  Program p;
+  CoreBuilder b(0);
+  uint32_t in = b.allocate(depth * vectors);
+  addChannel(p, 0, in, depth * vectors, 1, 1);
+  addChannel(p, -1, 0, columns * vectors * 4, 1, 1);
+  addIO(p, "x", false, DType::U8, {vectors, depth}, {0, 1}, {0});
+  addIO(p, "y", true, DType::I32, {vectors, columns}, {0, 1}, {1});
+  b.cells(0, 0, 0, depth, columns, 8,
+          std::vector<int8_t>(static_cast<size_t>(depth) * columns, 1));
+  isa::Mvm mvm;
+  mvm.macros = 1;
+  mvm.columns = static_cast<uint16_t>(columns);
+  mvm.weight_bits = 8;
+  mvm.src = b.view(in, {1, vectors, depth}, U8, 1);
+  mvm.window = b.window(1, 1, 1, 0);
+  mvm.k_size = static_cast<uint16_t>(depth);
+  mvm.dst = b.buffer({1, vectors, columns}, I32, 1);
+  mvm.count = mvm.end = static_cast<uint32_t>(vectors);
+  mvm.reuse = static_cast<uint8_t>(reuse);
+  Stream &s = b.stream("dense");
+  emitWait(s, 0, constant(1));
+  s.instructions.push_back(mvm);
+  emitFree(s, 0, constant(1));
+  emitSend(s, 1, mvm.dst, constant(0), static_cast<uint32_t>(columns * 4));
+  emitHalt(s);
+  p.cores.push_back(b.core);
+  return p;
+}
+} // namespace
+
+TEST_CASE("a product over all rows of a macro takes 132 cycles") {
+  Program p = oneMvm(1024, 64, 1);
+  CostReport r = *Simulator(p).time();
+  REQUIRE(r.layers.size() == 1);
+  CHECK(r.layers[0].busy_ns == Approx(132 * 2));
+  CHECK(r.layers[0].macros == 1);
+  CHECK(r.layers[0].cores == 1);
+  CHECK(r.macs == 1024 * 64);
+  // In, two core cycles, out: nothing else happens.
+  CostModel model(p.chip);
+  CHECK(r.latency_ns == Approx(model.transfer(-1, 0, 1024).ns + 2 + 264 + 2 +
+                               model.transfer(0, -1, 256).ns));
+  // Array energy from the chip's numbers: 240 fJ a product to read at R = 1.
+  CHECK(r.energy_by_component_nj.at("array_read") ==
+        Approx(1024 * 64 * 240e-6));
+  CHECK(r.energy_by_component_nj.at("array_mac") ==
+        Approx(1024 * 64 * 92.7e-6));
+  CHECK(r.energy_by_component_nj.at("array_sums") == Approx(0).margin(1e-9));
+  // All cells once.
+  CHECK(r.program_ns == Approx(1024 * 512 / 64 * 3 * 1000.0));
+  CHECK(r.program_nj == Approx(1024 * 512 * 0.6));
+}
+
+TEST_CASE("reading a row group for more vectors saves read energy") {
+  CostReport one = *Simulator(oneMvm(1024, 64, 8)).time();
+  CostReport eight = *Simulator(oneMvm(1024, 64, 8, 8)).time();
+  CHECK(eight.energy_by_component_nj.at("array_read") ==
+        Approx(one.energy_by_component_nj.at("array_read") / 8));
+  CHECK(eight.energy_by_component_nj.at("array_sums") ==
+        Approx(8 * 1024 * 64 * 1.3e-6));
+  CHECK(one.latency_ns == Approx(eight.latency_ns));
+}
+
+TEST_CASE("time is deterministic and independent of data") {
+  SmallNetwork net;
+  Simulator simulator(net.program);
+  CostReport still = *simulator.time();
+  std::mt19937 random(6);
+  for (int i = 0; i < 3; ++i) {
+    CostReport r;
+    REQUIRE(
+        simulator.runTimed({randomTensor(random, DType::U8, {1, 3, 8, 9})}, r));
+    CHECK(r.latency_ns == still.latency_ns);
+    CHECK(r.period_ns == still.period_ns);
+    CHECK(r.energy_nj == still.energy_nj);
+    CHECK(r.energy_by_component_nj == still.energy_by_component_nj);
+  }
+}
+
+TEST_CASE("energy is conserved and bounds hold") {
+  SmallNetwork net;
+  CostReport r = *Simulator(net.program).time();
+  double sum = 0;
+  for (const auto &[name, nj] : r.energy_by_component_nj) {
+    INFO(name);
+    CHECK(nj >= 0);
+    sum += nj;
+  }
+  CHECK(r.energy_nj == Approx(sum));
+  CHECK(r.average_power_w == Approx(r.energy_nj / r.period_ns));
+  CHECK(r.peak_power_w >= r.average_power_w);
+  CHECK(r.macs == 8 * 9 * 27 * 16);
+  CHECK(r.utilization > 0);
+  CHECK(r.utilization <= 1);
+  CHECK(r.latency_ns >= r.period_ns);
+  double layers = 0;
+  for (const LayerCost &layer : r.layers) {
+    // No unit works longer than a period.
+    CHECK(layer.busy_ns <= r.period_ns * (1 + 1e-9));
+    layers += layer.energy_nj;
+  }
+  CHECK(layers < r.energy_nj);
+  REQUIRE(r.layers.size() == 4);
+  CHECK(r.layers[0].layer == "conv");
+  CHECK(r.layers[0].macros == 2);
+  CHECK(r.energy_by_component_nj.at("nop") > 0);
+  CHECK(r.energy_by_component_nj.at("host") > 0);
+}
+
+TEST_CASE("samples overlap, and a deeper ring never slows a network down") {
+  CostReport narrow = *Simulator(SmallNetwork(3).program).time();
+  CostReport wide = *Simulator(SmallNetwork(8).program).time();
+  CHECK(narrow.period_ns < narrow.latency_ns);
+  CHECK(wide.latency_ns <= narrow.latency_ns * (1 + 1e-9));
+  CHECK(wide.period_ns <= narrow.period_ns * (1 + 1e-9));
+}
+
+TEST_CASE("a power budget stretches the period") {
+  Program p = oneMvm(1024, 64, 64);
+  CostReport free = *Simulator(p).time();
+  CHECK(!free.throttled);
+  CostModel model(p.chip);
+  p.chip.power.tdp_w =
+      (free.average_power_w + model.withRegulator(model.staticPower())) / 2;
+  CostReport bound = *Simulator(p).time();
+  CHECK(bound.throttled);
+  CHECK(bound.unthrottled_period_ns == Approx(free.period_ns));
+  CHECK(bound.period_ns > free.period_ns);
+  CHECK(bound.average_power_w == Approx(p.chip.power.tdp_w));
+}
