@@ -249,6 +249,14 @@ private:
       return {};
     }
     slot.owned = toHostTensor(op.getValue());
+    // Signless attributes of fewer than 8 bits come sign-extended.
+    unsigned width =
+        op.getValue().getElementType().isInteger()
+            ? op.getValue().getElementType().getIntOrFloatBitWidth()
+            : 8;
+    if (slot.info.quant && slot.info.dtype == DType::U8 && width < 8)
+      for (std::byte &b : slot.owned.data)
+        b &= std::byte((1 << width) - 1);
     slot.data = slot.owned.data.data();
     if (slot.owned.data.size() != bytes)
       return failure(op, "its attribute does not have the bytes of its type",

@@ -13,6 +13,7 @@
 
 #include <cstring>
 #include <unistd.h>
+#include <zip.h>
 
 using namespace cimc;
 using Catch::Matchers::Contains;
@@ -122,6 +123,46 @@ TEST_CASE("files that cannot be read say why") {
   REQUIRE_FALSE(folder);
   CHECK_THAT(folder.error().message, Contains("directory"));
   CHECK_FALSE(readNpz("/nonexistent/x.npz"));
+}
+
+TEST_CASE("archives give their arrays by name, in order") {
+  std::string path = "/tmp/cimc-tensorio-" + std::to_string(getpid()) + ".npz";
+  HostTensor small(DType::I8, {3}), large(DType::F32, {100, 70});
+  large.as<float>()[6999] = 5.0f;
+  std::string parts[] = {formatNpy(large), formatNpy(small), "not an array"};
+  auto write = [&](int count) {
+    zip_t *archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
+    REQUIRE(archive);
+    const char *names[] = {"z.npy", "a.npy", "b.npy"};
+    for (int i = 0; i < count; ++i)
+      REQUIRE(zip_file_add(archive, names[i],
+                           zip_source_buffer(archive, parts[i].data(),
+                                             parts[i].size(), 0),
+                           0) >= 0);
+    REQUIRE(zip_close(archive) == 0);
+  };
+  write(2);
+  auto tensors = readNpz(path);
+  REQUIRE(tensors);
+  REQUIRE(tensors->size() == 2);
+  CHECK((*tensors)[0].first == "z");
+  CHECK((*tensors)[0].second.data == large.data);
+  CHECK((*tensors)[1].first == "a");
+  CHECK((*tensors)[1].second.shape == small.shape);
+
+  // Damage in the packed bytes is found by the archive's checksum.
+  Result<std::string> bytes = readFile(path);
+  REQUIRE(bytes);
+  (*bytes)[60] ^= 0x10;
+  REQUIRE(writeFileAtomically(path, *bytes));
+  CHECK_FALSE(readNpz(path));
+  REQUIRE(writeFileAtomically(path, bytes->substr(0, bytes->size() / 2)));
+  CHECK_FALSE(readNpz(path));
+  write(3);
+  auto mixed = readNpz(path);
+  REQUIRE_FALSE(mixed);
+  CHECK_THAT(mixed.error().message, Contains("[b.npy]"));
+  unlink(path.c_str());
 }
 
 TEST_CASE("an archive that is none is refused") {
