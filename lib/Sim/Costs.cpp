@@ -1,5 +1,4 @@
-//===- Costs.cpp - what instructions cost --------------------------*- C++
-//-*-===//
+//===- Costs.cpp - what instructions cost -----------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- Kernels.h - the chip model's inner loops --------------------*- C++
-//-*-===//
+//===- Kernels.h - the chip model's inner loops -----------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

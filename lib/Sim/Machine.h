@@ -1,5 +1,4 @@
-//===- Machine.h - a program made ready to run ---------------------*- C++
-//-*-===//
+//===- Machine.h - a program made ready to run ------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

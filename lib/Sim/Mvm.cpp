@@ -1,5 +1,4 @@
-//===- Mvm.cpp - the mvm instruction -------------------------------*- C++
-//-*-===//
+//===- Mvm.cpp - the mvm instruction ----------------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

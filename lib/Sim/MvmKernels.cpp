@@ -1,5 +1,4 @@
-//===- MvmKernels.cpp - matrix products of 8 bits ------------------*- C++
-//-*-===//
+//===- MvmKernels.cpp - matrix products of 8 bits ---------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

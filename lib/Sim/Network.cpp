@@ -1,5 +1,4 @@
-//===- Network.cpp - links and who holds them ----------------------*- C++
-//-*-===//
+//===- Network.cpp - links and who holds them -------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

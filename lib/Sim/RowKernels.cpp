@@ -1,5 +1,4 @@
-//===- RowKernels.cpp - vector unit, dispatch ----------------------*- C++
-//-*-===//
+//===- RowKernels.cpp - vector unit, dispatch -------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- Simulator.cpp - runs a program ------------------------------*- C++
-//-*-===//
+//===- Simulator.cpp - runs a program ---------------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

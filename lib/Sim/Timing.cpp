@@ -1,5 +1,4 @@
-//===- Timing.cpp - runs a program in time -------------------------*- C++
-//-*-===//
+//===- Timing.cpp - runs a program in time ----------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

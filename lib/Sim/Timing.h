@@ -1,5 +1,4 @@
-//===- Timing.h - the chip model's clock ---------------------------*- C++
-//-*-===//
+//===- Timing.h - the chip model's clock ------------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- Simulator.h - the chip model -*- C++ -*-===//
+//===- Simulator.h - the chip model -----------------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

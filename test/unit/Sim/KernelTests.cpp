@@ -1,5 +1,4 @@
-//===- KernelTests.cpp - instruction sets of the host agree --------*- C++
-//-*-===//
+//===- KernelTests.cpp - instruction sets of the host agree -----*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

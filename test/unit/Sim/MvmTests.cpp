@@ -1,5 +1,4 @@
-//===- MvmTests.cpp - mvm fast and bit plane by bit plane ----------*- C++
-//-*-===//
+//===- MvmTests.cpp - mvm fast and bit plane by bit plane -------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- Network.h - a small network by hand -------------------------*- C++
-//-*-===//
+//===- Network.h - a small network by hand ----------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

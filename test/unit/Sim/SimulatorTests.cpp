@@ -1,5 +1,4 @@
-//===- SimulatorTests.cpp - whole programs -------------------------*- C++
-//-*-===//
+//===- SimulatorTests.cpp - whole programs ----------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

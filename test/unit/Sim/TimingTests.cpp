@@ -1,5 +1,4 @@
-//===- TimingTests.cpp - time and energy ---------------------------*- C++
-//-*-===//
+//===- TimingTests.cpp - time and energy ------------------------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- VectorTests.cpp - instructions of the vector unit -----------*- C++
-//-*-===//
+//===- VectorTests.cpp - instructions of the vector unit --------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.
