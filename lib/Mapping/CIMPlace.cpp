@@ -78,8 +78,8 @@ private:
   LogicalResult doesNotFit(func::FuncOp function, int64_t macros);
 
   const cimc::ChipSpec &chip;
-  std::vector<int64_t> walk; ///< core ids
-  std::vector<Core> cores;   ///< in the order of the walk
+  std::vector<int64_t> walk;              ///< core ids
+  std::vector<Core> cores;                ///< in the order of the walk
   llvm::DenseMap<Value, size_t> producer; ///< position in the walk
   size_t cursor = 0;
 };
@@ -249,13 +249,13 @@ LogicalResult Placer::place(func::FuncOp function) {
       // Macros are left, but not side by side in one core.
       return op.emitError()
              << "no core of '" << chip.name << "' has " << needed
-             << " macros and a stream left for this tile; " << macros
-             << " of " << chip.macros() << " macros are needed in all";
+             << " macros and a stream left for this tile; " << macros << " of "
+             << chip.macros() << " macros are needed in all";
     }
     if (!at)
       return op.emitError()
-             << "all " << cores.size() << " cores of '" << chip.name
-             << "' run " << chip.core.streams
+             << "all " << cores.size() << " cores of '" << chip.name << "' run "
+             << chip.core.streams
              << " streams already; choose a chip with more cores or streams";
     take(&op, *at, needed, bytes);
     if (heavy)

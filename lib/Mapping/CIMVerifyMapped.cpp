@@ -33,9 +33,9 @@ LogicalResult verifyBinding(func::FuncOp function, DictionaryAttr attrs,
   if (!shape || !perm)
     return function.emitError() << what << " lacks cim.shape or cim.perm";
   if (shape.size() != perm.size())
-    return function.emitError() << what << " has " << shape.size()
-                                << " axes in cim.shape and " << perm.size()
-                                << " in cim.perm";
+    return function.emitError()
+           << what << " has " << shape.size() << " axes in cim.shape and "
+           << perm.size() << " in cim.perm";
   SmallVector<bool> seen(perm.size(), false);
   int64_t elements = 1;
   for (int64_t axis : perm.asArrayRef()) {
@@ -44,9 +44,9 @@ LogicalResult verifyBinding(func::FuncOp function, DictionaryAttr attrs,
              << "cim.perm of " << what << " is no permutation";
     seen[axis] = true;
     if (shape[axis] < 1 || shape[axis] > map.getNumElements())
-      return function.emitError() << "cim.shape of " << what
-                                  << " does not have the " << map.getNumElements()
-                                  << " elements of " << map;
+      return function.emitError()
+             << "cim.shape of " << what << " does not have the "
+             << map.getNumElements() << " elements of " << map;
     elements *= shape[axis];
     if (elements > map.getNumElements())
       break;

@@ -52,8 +52,7 @@ LogicalResult Lowering::lower(Operation *op) {
   for (Value operand : op->getOperands()) {
     Type element = getElementTypeOrSelf(operand.getType());
     if (!matchPattern(operand, m_Constant()) && !machineElement(element))
-      return fail(op, "an operand has element type " +
-                          describe(element) +
+      return fail(op, "an operand has element type " + describe(element) +
                           ", which the chip does not compute with");
   }
   if (auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op))
@@ -94,7 +93,8 @@ std::optional<Dims> Lowering::wantedPerm(Value value, unsigned depth) {
     return std::nullopt;
   size_t rank = shapeOf(value).size();
   for (Operation *user : value.getUsers()) {
-    if (isa<nn::ConvOp, nn::MaxPoolOp, nn::AvgPoolOp, nn::GlobalAvgPoolOp>(user))
+    if (isa<nn::ConvOp, nn::MaxPoolOp, nn::AvgPoolOp, nn::GlobalAvgPoolOp>(
+            user))
       return channelsLast(rank);
     if (isa<nn::MatMulOp, nn::ReshapeOp>(user))
       return identityPerm(rank);
@@ -123,8 +123,7 @@ LogicalResult Lowering::run(func::FuncOp function) {
     return function.emitError("a network ends with func.return");
 
   // The signature: what the host sees stays in attributes.
-  auto bind = [&](Value value, ArrayRef<int64_t> perm,
-                      DictionaryAttr attrs) {
+  auto bind = [&](Value value, ArrayRef<int64_t> perm, DictionaryAttr attrs) {
     NamedAttrList list(attrs);
     list.set("cim.shape", builder.getDenseI64ArrayAttr(shapeOf(value)));
     list.set("cim.perm", builder.getDenseI64ArrayAttr(perm));
@@ -147,15 +146,14 @@ LogicalResult Lowering::run(func::FuncOp function) {
       machine = builder.getF32Type();
     }
     size_t rank = type.getShape().size();
-    Dims perm = wantedPerm(argument, 0)
-                    .value_or(rank == 4 ? channelsLast(rank)
-                                        : identityPerm(rank));
+    Dims perm =
+        wantedPerm(argument, 0)
+            .value_or(rank == 4 ? channelsLast(rank) : identityPerm(rank));
     argumentTypes.push_back(mapType(type.getShape(), perm, machine));
     argumentPerms.push_back(perm);
-    DictionaryAttr attrs =
-        function.getArgAttrDict(argument.getArgNumber());
-    argumentAttrs.push_back(bind(
-        argument, perm, attrs ? attrs : builder.getDictionaryAttr({})));
+    DictionaryAttr attrs = function.getArgAttrDict(argument.getArgNumber());
+    argumentAttrs.push_back(
+        bind(argument, perm, attrs ? attrs : builder.getDictionaryAttr({})));
   }
 
   auto target = func::FuncOp::create(function.getLoc(), function.getName(),
@@ -199,9 +197,8 @@ LogicalResult Lowering::run(func::FuncOp function) {
     resultTypes.push_back(map.value.getType());
     DictionaryAttr attrs =
         function.getResultAttrDict(operand.getOperandNumber());
-    resultAttrs.push_back(
-        bind(operand.get(), map.perm,
-                 attrs ? attrs : builder.getDictionaryAttr({})));
+    resultAttrs.push_back(bind(operand.get(), map.perm,
+                               attrs ? attrs : builder.getDictionaryAttr({})));
   }
   func::ReturnOp::create(builder, terminator->getLoc(), results);
 
@@ -233,8 +230,7 @@ struct ConvertNNToCIM : cimc::impl::ConvertNNToCIMBase<ConvertNNToCIM> {
     FailureOr<cimc::ChipSpec> chip = cimc::cim::getChipSpec(getOperation());
     if (failed(chip))
       return signalPassFailure();
-    auto functions =
-        llvm::to_vector(getOperation().getOps<func::FuncOp>());
+    auto functions = llvm::to_vector(getOperation().getOps<func::FuncOp>());
     for (func::FuncOp function : functions)
       if (failed(cimc::mapping::Lowering(getOperation(), *chip).run(function)))
         signalPassFailure();

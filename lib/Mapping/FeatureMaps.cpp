@@ -157,10 +157,9 @@ Map Lowering::materializeConstant(Value value, ArrayRef<int64_t> shape,
     }
   }
   RankedTensorType type = mapType(shape, perm, machine);
-  Value constant =
-      cim::ConstantOp::create(builder, loc, type,
-                              makeElements(type, result, "constant"),
-                              IntegerAttr());
+  Value constant = cim::ConstantOp::create(
+      builder, loc, type, makeElements(type, result, "constant"),
+      IntegerAttr());
   return {constant, Dims(perm), Dims(shape)};
 }
 
@@ -168,8 +167,8 @@ Map Lowering::use(Value value, ArrayRef<int64_t> constantPerm) {
   auto found = maps.find(value);
   Dims shape = shapeOf(value);
   if (found == maps.end()) {
-    Dims perm = constantPerm.empty() ? identityPerm(shape.size())
-                                     : Dims(constantPerm);
+    Dims perm =
+        constantPerm.empty() ? identityPerm(shape.size()) : Dims(constantPerm);
     return materializeConstant(value, shape, perm);
   }
   Map map = found->second;
@@ -223,7 +222,8 @@ Value Lowering::move(Location loc, Value input, RankedTensorType result,
     mergedDst.push_back(dst[i]);
   }
   int64_t total = result.getNumElements();
-  bool whole = cast<RankedTensorType>(input.getType()).getNumElements() == total;
+  bool whole =
+      cast<RankedTensorType>(input.getType()).getNumElements() == total;
   if (whole && srcOffset == 0 && dstOffset == 0 &&
       (mergedCounts.empty() ||
        (mergedCounts.size() == 1 && mergedCounts[0] == total &&
@@ -258,8 +258,7 @@ Value Lowering::broadcastOperand(Location loc, Value operand,
     map = materializeConstant(operand, padded, perm);
   }
   Dims have = permuted(padded, perm), want = permuted(shape, perm);
-  std::array<int64_t, 3> haveGroups = grouped(have),
-                         wantGroups = grouped(want);
+  std::array<int64_t, 3> haveGroups = grouped(have), wantGroups = grouped(want);
   bool plain = true;
   for (int i = 0; i < 3; ++i)
     plain &= haveGroups[i] == 1 || haveGroups[i] == wantGroups[i];

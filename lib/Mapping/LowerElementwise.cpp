@@ -1,4 +1,5 @@
-//===- LowerElementwise.cpp - tables, sums, products, fp32 functions -*- C++ -*-===//
+//===- LowerElementwise.cpp - tables, sums, products, fp32 functions -*- C++
+//-*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.
@@ -61,11 +62,10 @@ LogicalResult Lowering::lowerUnary(Operation *op, numerics::Function function) {
                        y = getQuant(output.getType());
   Map map = use(input);
   if (isFloat(input) && isFloat(output)) {
-    Value result = cim::MapOp::create(
-        builder, loc, map.value.getType(), map.value, Value(),
-        numerics::mnemonic(function),
-        APFloat(alpha), APFloat(beta),
-        IntegerAttr());
+    Value result =
+        cim::MapOp::create(builder, loc, map.value.getType(), map.value,
+                           Value(), numerics::mnemonic(function),
+                           APFloat(alpha), APFloat(beta), IntegerAttr());
     define(output, result, map.perm);
     return success();
   }
@@ -74,21 +74,24 @@ LogicalResult Lowering::lowerUnary(Operation *op, numerics::Function function) {
   std::array<int8_t, 256> table =
       numerics::makeTable(function, alpha, beta, x->scale, x->zero, x->isSigned,
                           y->scale, y->zero, y->isSigned);
-  auto type = cast<RankedTensorType>(map.value.getType())
-                  .clone(machineElement(getElementTypeOrSelf(output.getType())));
+  auto type =
+      cast<RankedTensorType>(map.value.getType())
+          .clone(machineElement(getElementTypeOrSelf(output.getType())));
   Value result = cim::LookupOp::create(builder, loc, type, map.value, table,
                                        IntegerAttr());
   define(output, result, map.perm);
   return success();
 }
 
-LogicalResult Lowering::lowerBinary(Operation *op, numerics::Function function) {
+LogicalResult Lowering::lowerBinary(Operation *op,
+                                    numerics::Function function) {
   Location loc = op->getLoc();
   Value a = op->getOperand(0), b = op->getOperand(1), output = op->getResult(0);
   std::optional<Quant> qa = getQuant(a.getType()), qb = getQuant(b.getType()),
                        qc = getQuant(output.getType());
   bool floats = isFloat(a) && isFloat(b) && isFloat(output);
-  bool bytes = qa && qb && qc && qa->bits == 8 && qb->bits == 8 && qc->bits == 8;
+  bool bytes =
+      qa && qb && qc && qa->bits == 8 && qb->bits == 8 && qc->bits == 8;
   if (!floats && !bytes)
     return fail(op, "is computed on floats or on 8 bits only, all operands "
                     "and the result alike");
@@ -107,11 +110,9 @@ LogicalResult Lowering::lowerBinary(Operation *op, numerics::Function function) 
   Value right = broadcastOperand(loc, b, shape, perm);
   auto resultType = [&](Type element) { return mapType(shape, perm, element); };
   auto mapFunction = [&](Value x, Value y) -> Value {
-    return cim::MapOp::create(
-        builder, loc, resultType(builder.getF32Type()), x, y,
-        numerics::mnemonic(function),
-        APFloat(0.0f), APFloat(0.0f),
-        IntegerAttr());
+    return cim::MapOp::create(builder, loc, resultType(builder.getF32Type()), x,
+                              y, numerics::mnemonic(function), APFloat(0.0f),
+                              APFloat(0.0f), IntegerAttr());
   };
   if (floats) {
     define(output, mapFunction(left, right), perm);
@@ -126,20 +127,19 @@ LogicalResult Lowering::lowerBinary(Operation *op, numerics::Function function) 
     }
     numerics::AddConstants constants = numerics::addConstants(
         qa->scale, qa->zero, qb->scale, qb->zero, qc->scale, qc->zero);
-    Value sum = cim::AddOp::create(
-        builder, loc, type, left, right, APFloat(constants.ra),
-        APFloat(constants.rb),
-        APFloat(constants.f), qc->range.min, qc->range.max,
-        IntegerAttr());
+    Value sum = cim::AddOp::create(builder, loc, type, left, right,
+                                   APFloat(constants.ra), APFloat(constants.rb),
+                                   APFloat(constants.f), qc->range.min,
+                                   qc->range.max, IntegerAttr());
     define(output, sum, perm);
     return success();
   }
   if (function == numerics::Function::Mul) {
     float scale = qa->scale * qb->scale;
-    Value value = cim::MulOp::create(
-        builder, loc, type, left, right, qa->zero, qb->zero,
-        APFloat(scale / qc->scale), qc->zero, qc->range.min,
-        qc->range.max, IntegerAttr());
+    Value value =
+        cim::MulOp::create(builder, loc, type, left, right, qa->zero, qb->zero,
+                           APFloat(scale / qc->scale), qc->zero, qc->range.min,
+                           qc->range.max, IntegerAttr());
     define(output, value, perm);
     return success();
   }
@@ -149,13 +149,12 @@ LogicalResult Lowering::lowerBinary(Operation *op, numerics::Function function) 
     auto floatType =
         cast<RankedTensorType>(value.getType()).clone(builder.getF32Type());
     return cim::DequantizeOp::create(builder, loc, floatType, value,
-                                     APFloat(quant.scale),
-                                     quant.zero, IntegerAttr());
+                                     APFloat(quant.scale), quant.zero,
+                                     IntegerAttr());
   };
   Value real = mapFunction(dequantized(left, *qa), dequantized(right, *qb));
-  Value value = cim::QuantizeOp::create(builder, loc, type, real,
-                                        APFloat(qc->scale),
-                                        qc->zero, IntegerAttr());
+  Value value = cim::QuantizeOp::create(
+      builder, loc, type, real, APFloat(qc->scale), qc->zero, IntegerAttr());
   define(output, value, perm);
   return success();
 }
@@ -230,9 +229,8 @@ LogicalResult Lowering::lowerQuantize(nn::QuantizeOp op) {
   auto type = cast<RankedTensorType>(map.value.getType())
                   .clone(machineElement(
                       getElementTypeOrSelf(op.getResult().getType())));
-  Value result = cim::QuantizeOp::create(builder, loc, type, map.value,
-                                         APFloat(y->scale),
-                                         y->zero, IntegerAttr());
+  Value result = cim::QuantizeOp::create(
+      builder, loc, type, map.value, APFloat(y->scale), y->zero, IntegerAttr());
   define(op.getResult(), result, map.perm);
   return success();
 }
@@ -244,9 +242,9 @@ LogicalResult Lowering::lowerDequantize(nn::DequantizeOp op) {
   Map map = use(op.getInput());
   auto type =
       cast<RankedTensorType>(map.value.getType()).clone(builder.getF32Type());
-  Value result = cim::DequantizeOp::create(builder, op.getLoc(), type, map.value,
-                                           APFloat(x->scale),
-                                           x->zero, IntegerAttr());
+  Value result =
+      cim::DequantizeOp::create(builder, op.getLoc(), type, map.value,
+                                APFloat(x->scale), x->zero, IntegerAttr());
   define(op.getResult(), result, map.perm);
   return success();
 }

@@ -1,4 +1,5 @@
-//===- LowerMovement.cpp - reshapes, transpositions, joins and cuts -*- C++ -*-===//
+//===- LowerMovement.cpp - reshapes, transpositions, joins and cuts -*- C++
+//-*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.
@@ -121,8 +122,8 @@ LogicalResult Lowering::lowerConcat(nn::ConcatOp op) {
   if (parts.size() > 1) {
     RankedTensorType type =
         mapType(shape, perm, getElementTypeOrSelf(parts.front().getType()));
-    joined = cim::ConcatOp::create(builder, loc, type, parts, where,
-                                   IntegerAttr());
+    joined =
+        cim::ConcatOp::create(builder, loc, type, parts, where, IntegerAttr());
   }
   define(op.getResult(), joined, perm);
   return success();

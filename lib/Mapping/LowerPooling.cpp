@@ -44,7 +44,8 @@ LogicalResult Lowering::lowerMaxPool(nn::MaxPoolOp op) {
   std::optional<Quant> x = getQuant(op.getInput().getType());
   if (!x || x->bits != 8)
     return fail(op, "is computed on 8 bits only; quantize the model");
-  Map map = inLayout(op.getInput(), channelsLast(shapeOf(op.getInput()).size()));
+  Map map =
+      inLayout(op.getInput(), channelsLast(shapeOf(op.getInput()).size()));
   Dims shape = shapeOf(op.getResult()), perm = channelsLast(shape.size());
   RankedTensorType type =
       mapType(shape, perm, getElementTypeOrSelf(map.value.getType()));
@@ -75,11 +76,10 @@ LogicalResult Lowering::lowerAvgPool(nn::AvgPoolOp op) {
   RankedTensorType type =
       mapType(shape, perm,
               machineElement(getElementTypeOrSelf(op.getResult().getType())));
-  Value pooled = cim::AvgPoolOp::create(
-      builder, op.getLoc(), type, map.value, *window,
-      APFloat(x->scale), x->zero,
-      APFloat(y->scale), y->zero, op.getCountIncludePad(),
-      IntegerAttr());
+  Value pooled =
+      cim::AvgPoolOp::create(builder, op.getLoc(), type, map.value, *window,
+                             APFloat(x->scale), x->zero, APFloat(y->scale),
+                             y->zero, op.getCountIncludePad(), IntegerAttr());
   define(op.getResult(), pooled, perm);
   return success();
 }
@@ -105,7 +105,8 @@ LogicalResult Lowering::globalAverage(Operation *op) {
       cim::RowSumOp::create(builder, loc, type, map.value, IntegerAttr());
   auto bias = static_cast<int32_t>(static_cast<uint32_t>(-count) *
                                    static_cast<uint32_t>(x->zero));
-  float multiplier = numerics::globalAverageMultiplier(x->scale, y->scale, count);
+  float multiplier =
+      numerics::globalAverageMultiplier(x->scale, y->scale, count);
   Value mean = cim::RequantizeOp::create(
       builder, loc,
       type.clone(machineElement(getElementTypeOrSelf(output.getType()))), sums,

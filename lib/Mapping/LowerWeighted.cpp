@@ -155,9 +155,9 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
 
   // Where the windows lie: the map, its layout, and the result's.
   Map map;
-  cim::WindowAttr window = cim::WindowAttr::get(
-      op->getContext(), matrix.kernel, matrix.stride, matrix.pad,
-      matrix.dilation);
+  cim::WindowAttr window =
+      cim::WindowAttr::get(op->getContext(), matrix.kernel, matrix.stride,
+                           matrix.pad, matrix.dilation);
   Dims outputShape = shapeOf(output), outputPerm;
   // Canonical position of each element of a flattened window, where the rows
   // of the matrix are those of a reshaped map.
@@ -248,9 +248,10 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
       int64_t sum = 0;
       for (int64_t i = 0; i < kh; ++i)
         for (int64_t j = 0; j < kw; ++j) {
-          int8_t w = weights.values[n * matrix.columnStride +
-                                    i * matrix.kernelRowStride +
-                                    j * matrix.kernelPixelStride];
+          int8_t w =
+              weights
+                  .values[n * matrix.columnStride + i * matrix.kernelRowStride +
+                          j * matrix.kernelPixelStride];
           cells[(i * kw + j) * N + n] = static_cast<char>(w);
           sum += w;
         }
@@ -275,10 +276,11 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
         for (int64_t c = 0; c < matrix.channels; ++c) {
           int64_t k = (i * kw + j) * channels + group * matrix.channels + c;
           int64_t row = flattened.empty() ? c : flattened[c];
-          int8_t w = weights.values[n * matrix.columnStride +
-                                    i * matrix.kernelRowStride +
-                                    j * matrix.kernelPixelStride +
-                                    row * matrix.channelStride];
+          int8_t w =
+              weights
+                  .values[n * matrix.columnStride + i * matrix.kernelRowStride +
+                          j * matrix.kernelPixelStride +
+                          row * matrix.channelStride];
           cells[k * N + n] = static_cast<char>(w);
           sum += w;
         }
@@ -295,11 +297,10 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   // Tiles of equal height, in whole row groups, and of whole macros in width.
   int64_t pieces = ceilDiv(K, chip.macro.rows);
   int64_t height = std::min(
-      chip.macro.rows,
-      ceilDiv(ceilDiv(K, pieces), chip.macro.active_rows) *
-          chip.macro.active_rows);
-  int64_t width =
-      std::max<int64_t>(1, chip.weightColumns(8)) * chip.hierarchy.macros_per_core;
+      chip.macro.rows, ceilDiv(ceilDiv(K, pieces), chip.macro.active_rows) *
+                           chip.macro.active_rows);
+  int64_t width = std::max<int64_t>(1, chip.weightColumns(8)) *
+                  chip.hierarchy.macros_per_core;
   SmallVector<Value> parts;
   for (int64_t n = 0; n < N; n += width) {
     int64_t columns = std::min(width, N - n);
@@ -317,9 +318,9 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   }
   Value joined = parts.front();
   if (parts.size() > 1)
-    joined = cim::ConcatOp::create(
-        builder, loc, RankedTensorType::get(out, outElement), parts, 2,
-        IntegerAttr());
+    joined = cim::ConcatOp::create(builder, loc,
+                                   RankedTensorType::get(out, outElement),
+                                   parts, 2, IntegerAttr());
   define(output, joined, outputPerm);
   return success();
 }
@@ -368,8 +369,8 @@ LogicalResult Lowering::lowerMatMul(nn::MatMulOp op) {
   if (!reversed)
     right = relayout(loc, right, straight);
   bool transposeB = op.getTransposeB() != reversed;
-  RankedTensorType type = mapType(shapeY, identityPerm(shapeY.size()),
-                                  builder.getI32Type());
+  RankedTensorType type =
+      mapType(shapeY, identityPerm(shapeY.size()), builder.getI32Type());
   Value sums = cim::MatMulOp::create(builder, loc, type, left.value,
                                      right.value, batch, m, k, n, transposeB,
                                      a->zero, b->zero, IntegerAttr());

@@ -111,7 +111,8 @@ private:
                                llvm::ArrayRef<int64_t> shape,
                                llvm::ArrayRef<int64_t> perm);
   /// Records an operation's result; `value` is regrouped to its layout's form.
-  void define(mlir::Value result, mlir::Value value, llvm::ArrayRef<int64_t> perm);
+  void define(mlir::Value result, mlir::Value value,
+              llvm::ArrayRef<int64_t> perm);
   /// Rule R10: a table where the parameters differ.
   mlir::Value requantized(mlir::Location loc, mlir::Value value,
                           const Quant &from, const Quant &to);

@@ -97,8 +97,7 @@ struct Slot {
 };
 
 size_t usesOf(Value value) {
-  return static_cast<size_t>(
-      std::distance(value.use_begin(), value.use_end()));
+  return static_cast<size_t>(std::distance(value.use_begin(), value.use_end()));
 }
 
 } // namespace
@@ -110,7 +109,8 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
     return entry.takeError();
   func::FuncOp function = *entry;
   if (!llvm::hasSingleElement(function.getBody()))
-    return Error{ExitCode::InvalidInput, "a network is a function of one block"};
+    return Error{ExitCode::InvalidInput,
+                 "a network is a function of one block"};
   if (inputs.size() != function.getNumArguments())
     return Error{ExitCode::InvalidInput,
                  "the network has " +
@@ -154,9 +154,9 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
     if (isa<func::ReturnOp>(op)) {
       std::vector<HostTensor> outputs;
       for (auto [i, tensor] : llvm::enumerate(in)) {
-        Result<Binding> binding =
-            readBinding(function, function.getResultAttrDict(i),
-                        op.getOperand(i).getType(), "result " + std::to_string(i));
+        Result<Binding> binding = readBinding(
+            function, function.getResultAttrDict(i), op.getOperand(i).getType(),
+            "result " + std::to_string(i));
         if (!binding)
           return binding.takeError();
         HostTensor output(tensor->type, binding->shape);

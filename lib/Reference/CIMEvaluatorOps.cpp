@@ -105,9 +105,9 @@ HostTensor requantize(cim::RequantizeOp op, Inputs in, HostTensor result) {
     int32_t acc = numerics::addWrapping(in[0]->as<int32_t>()[i],
                                         bias[bias.size() == 1 ? 0 : c]);
     setInteger(result, i,
-               numerics::requantize(
-                   acc, multiplier[multiplier.size() == 1 ? 0 : c], zero,
-                   range));
+               numerics::requantize(acc,
+                                    multiplier[multiplier.size() == 1 ? 0 : c],
+                                    zero, range));
   }
   return result;
 }
@@ -135,8 +135,8 @@ HostTensor mul(cim::MulOp op, Inputs in, HostTensor result) {
                         static_cast<int32_t>(op.getHigh())};
   forBroadcast(result, *in[0], *in[1], [&](int64_t i, int64_t a, int64_t b) {
     setInteger(result, i,
-               numerics::mul(integerAt(*in[0], a), za, integerAt(*in[1], b),
-                             zb, r, zc, range));
+               numerics::mul(integerAt(*in[0], a), za, integerAt(*in[1], b), zb,
+                             r, zc, range));
   });
   return result;
 }
@@ -226,8 +226,8 @@ HostTensor map(cim::MapOp op, Inputs in, HostTensor result) {
   float beta = op.getBeta().convertToFloat();
   const HostTensor &b = *in.back();
   forBroadcast(result, *in[0], b, [&](int64_t i, int64_t ia, int64_t ib) {
-    result.as<float>()[i] = numerics::apply(
-        function, in[0]->as<float>()[ia], b.as<float>()[ib], alpha, beta);
+    result.as<float>()[i] = numerics::apply(function, in[0]->as<float>()[ia],
+                                            b.as<float>()[ib], alpha, beta);
   });
   return result;
 }
@@ -306,7 +306,9 @@ Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in) {
   };
   return llvm::TypeSwitch<Operation *, R>(op)
       .Case<cim::MvmOp, cim::DepthwiseOp, cim::MaxPoolOp, cim::AvgPoolOp>(
-          [&](auto o) { return evaluateWindowOp(o, *in[0], std::move(result)); })
+          [&](auto o) {
+            return evaluateWindowOp(o, *in[0], std::move(result));
+          })
       .Case<cim::ConstantOp>([&](auto o) {
         HostTensor value = toHostTensor(o.getValue());
         value.shape = result.shape;

@@ -1,4 +1,5 @@
-//===- CIMEvaluatorWindows.cpp - tiles, depthwise sums and pools -*- C++ -*-===//
+//===- CIMEvaluatorWindows.cpp - tiles, depthwise sums and pools -*- C++
+//-*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.
@@ -52,8 +53,7 @@ struct Taps {
 
 template <typename T>
 void gather(const T *in, const Extents &extents, const Taps &taps, int64_t r,
-            int64_t p, int64_t begin, int64_t size, int16_t pad,
-            int16_t *out) {
+            int64_t p, int64_t begin, int64_t size, int16_t pad, int16_t *out) {
   int64_t end = begin + size;
   while (begin < end) {
     int64_t tap = begin / extents.channels, c = begin % extents.channels;
@@ -131,8 +131,8 @@ HostTensor depthwise(cim::DepthwiseOp op, const HostTensor &in,
         int32_t *sums = result.as<int32_t>() + out.at(r, p);
         for (int64_t i = 0; i < taps.rows(); ++i)
           for (int64_t j = 0; j < taps.pixels(); ++j) {
-            const int8_t *w = weights.as<int8_t>() +
-                              (i * taps.pixels() + j) * out.channels;
+            const int8_t *w =
+                weights.as<int8_t>() + (i * taps.pixels() + j) * out.channels;
             int64_t row = taps.row(r, i), pixel = taps.pixel(p, j);
             bool inside = extents.has(row, pixel);
             const auto *x = inside ? from + extents.at(row, pixel) : nullptr;
@@ -172,9 +172,8 @@ HostTensor avgPool(cim::AvgPoolOp op, const HostTensor &in, HostTensor result) {
   float scaleOut = op.getScaleOut().convertToFloat();
   auto zeroIn = static_cast<int32_t>(op.getZeroIn());
   auto zeroOut = static_cast<int32_t>(op.getZeroOut());
-  numerics::Range range =
-      result.type == DType::U8 ? numerics::Range{0, 255}
-                               : numerics::Range{-128, 127};
+  numerics::Range range = result.type == DType::U8 ? numerics::Range{0, 255}
+                                                   : numerics::Range{-128, 127};
   std::vector<float> sums(static_cast<size_t>(out.channels));
   for (int64_t r = 0; r < out.rows; ++r)
     for (int64_t p = 0; p < out.pixels; ++p) {
@@ -195,9 +194,8 @@ HostTensor avgPool(cim::AvgPoolOp op, const HostTensor &in, HostTensor result) {
       if (op.getCountIncludePad())
         count = taps.rows() * taps.pixels();
       for (int64_t c = 0; c < out.channels; ++c)
-        result.as<int8_t>()[out.at(r, p) + c] =
-            static_cast<int8_t>(numerics::averageFinish(
-                sums[c], count, scaleOut, zeroOut, range));
+        result.as<int8_t>()[out.at(r, p) + c] = static_cast<int8_t>(
+            numerics::averageFinish(sums[c], count, scaleOut, zeroOut, range));
     }
   return result;
 }

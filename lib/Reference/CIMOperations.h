@@ -1,4 +1,5 @@
-//===- CIMOperations.h - one cim operation on whole feature maps -*- C++ -*-===//
+//===- CIMOperations.h - one cim operation on whole feature maps -*- C++
+//-*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.
@@ -31,8 +32,7 @@ Result<HostTensor> evaluateWindowOp(mlir::Operation *op, const HostTensor &in,
                                     HostTensor result);
 
 /// Calls `fn` with a pointer to the elements, by the type of an 8-bit tensor.
-template <typename Tensor, typename Fn>
-auto withBytes(Tensor &tensor, Fn fn) {
+template <typename Tensor, typename Fn> auto withBytes(Tensor &tensor, Fn fn) {
   if (tensor.type == DType::U8)
     return fn(tensor.template as<uint8_t>());
   return fn(tensor.template as<int8_t>());
