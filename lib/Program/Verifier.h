@@ -1,0 +1,68 @@
+//===- Verifier.h - parts of the program verifier ---------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_PROGRAM_VERIFIER_H
+#define CIMC_LIB_PROGRAM_VERIFIER_H
+
+#include "cimc/Program/Program.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <vector>
+
+namespace cimc::verifier {
+
+/// Wide enough for sums and products of three 32-bit fields.
+using Wide = __int128;
+
+inline std::string text(Wide value) {
+  return value > INT64_MAX ? "more than 2^63"
+                           : std::to_string(static_cast<int64_t>(value));
+}
+
+inline Error invalid(std::string message) {
+  return {ExitCode::InvalidInput, std::move(message)};
+}
+
+/// Names of the element types of views, by number.
+const char *typeName(unsigned type);
+/// Bytes of an element; 0 where there is no such type.
+int64_t elementBytes(unsigned type);
+
+/// The descriptors of one core, found by id.
+struct CoreTables {
+  const CoreProgram *core = nullptr;
+  std::map<uint32_t, const isa::View *> views;
+  std::map<uint32_t, const isa::Window *> windows;
+  std::map<uint32_t, const isa::Pattern *> patterns;
+  /// Blocks of each macro.
+  std::map<uint32_t, std::vector<const CellBlock *>> cells;
+};
+
+/// What a whole program's parts refer to.
+struct Tables {
+  const Program *program = nullptr;
+  std::map<uint32_t, uint32_t> channels; ///< id to index
+  std::map<int64_t, uint32_t> cores;     ///< id to index
+  std::vector<CoreTables> byCore;        ///< by index
+  /// By channel index: fed by the host, collected by the host.
+  std::vector<bool> fed, collected;
+};
+
+/// Loops balanced, operands known, addresses inside, for one stream.
+Status verifyStream(const Tables &tables, const CoreTables &core,
+                    uint32_t streamIndex);
+
+/// Every channel has its producers and consumers, every row is written and
+/// freed once, and a run of the counters over two samples ends.
+Status verifyCounters(const Tables &tables);
+
+} // namespace cimc::verifier
+
+#endif // CIMC_LIB_PROGRAM_VERIFIER_H
