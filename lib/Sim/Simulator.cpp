@@ -238,4 +238,13 @@ Result<CostReport> Simulator::time() const {
   return report;
 }
 
+Result<std::string> Simulator::trace() const {
+  CostReport report;
+  std::vector<sim::TraceEvent> events;
+  Status status = sim::runTimed(impl->machine, nullptr, report, &events);
+  if (!status)
+    return status.takeError();
+  return sim::traceJson(events);
+}
+
 } // namespace cimc

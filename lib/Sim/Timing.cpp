@@ -439,7 +439,8 @@ Status TimedRun::run() {
         ++collected % machine.collectors.size() == 0 && isSteady())
       return {};
   }
-  if (machine.collectors.empty() || collectorsDone[maxSamples - 1] != 0)
+  if (machine.collectors.empty() ||
+      collectorsDone[maxSamples - 1] == machine.collectors.size())
     return {};
   State blocked;
   for (const Actor &actor : actors)

@@ -127,6 +127,9 @@ struct TraceEvent {
   uint32_t sample;
 };
 
+/// The events in the Chrome trace format (microseconds).
+std::string traceJson(const std::vector<TraceEvent> &events);
+
 /// Runs several samples in time and fills in `report`. With `state`, the first
 /// sample's data are computed too. An error if all streams block.
 Status runTimed(const Machine &machine, State *state, CostReport &report,

@@ -13,6 +13,8 @@
 
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace cimc {
 
@@ -71,6 +73,10 @@ public:
 
   /// Times the program; no data is needed because time never depends on it.
   Result<CostReport> time() const;
+
+  /// What every unit of every core did while `time` ran, as a JSON document in
+  /// the Chrome trace format (for chrome://tracing or ui.perfetto.dev).
+  Result<std::string> trace() const;
 
 private:
   struct Impl;

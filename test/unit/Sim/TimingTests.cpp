@@ -149,3 +149,14 @@ TEST_CASE("a power budget stretches the period") {
   CHECK(bound.period_ns > free.period_ns);
   CHECK(bound.average_power_w == Approx(p.chip.power.tdp_w));
 }
+
+TEST_CASE("a trace has a track for every unit that worked") {
+  SmallNetwork net;
+  auto trace = Simulator(net.program).trace();
+  REQUIRE(trace);
+  for (const char *text :
+       {"\"traceEvents\":[", "\"core 70\"", "\"macro 1\"", "\"vector\"",
+        "\"port\"", "\"conv mvm\"", "\"pool send\""})
+    CHECK(trace->find(text) != std::string::npos);
+  CHECK(trace->substr(trace->size() - 4) == "\n]}\n");
+}
