@@ -197,8 +197,7 @@ struct FoldMovedConstant : RewritePattern {
       : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
   LogicalResult matchAndRewrite(Operation *op,
                                 PatternRewriter &rewriter) const override {
-    if (!isa<nn::ReshapeOp, nn::TransposeOp, nn::SliceOp>(op) ||
-        !isa<quant::QuantizedType>(elementType(op->getResult(0))))
+    if (!isa<nn::ReshapeOp, nn::TransposeOp, nn::SliceOp>(op))
       return failure();
     nn::ConstantOp constant = constantOf(op->getOperand(0));
     if (!constant)

@@ -38,17 +38,23 @@ bool isTableFunction(Operation *op) {
 } // namespace
 
 RangePlan::RangePlan(func::FuncOp entry) {
-  auto number1 = [&](Value value) {
+  auto add = [&](Value value) {
     if (!isa<RankedTensorType>(value.getType()) || !isActivation(value))
       return;
     number[value] = static_cast<int64_t>(values.size());
     values.push_back(value);
   };
   for (Value argument : entry.getArguments())
-    number1(argument);
+    add(argument);
+  // What follows from constants alone is no activation.
+  auto isVariable = [&](Value operand) {
+    return isa<BlockArgument>(operand) || number.count(operand) ||
+           !elementType(operand).isF32();
+  };
   for (Operation &op : entry.front())
-    for (Value result : op.getResults())
-      number1(result);
+    if (llvm::any_of(op.getOperands(), isVariable))
+      for (Value result : op.getResults())
+        add(result);
   parent.resize(values.size());
   for (size_t i = 0; i < values.size(); ++i)
     parent[i] = static_cast<int64_t>(i);
