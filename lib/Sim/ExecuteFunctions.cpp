@@ -181,6 +181,16 @@ void Executor::operator()(const isa::Map &r) {
   Row dst = row(r.dst, r.dst_row);
   Row a = source(r.a, r.a_row, dst), b = source(r.b, r.b_row, dst);
   auto function = static_cast<numerics::Function>(r.function);
+  if (numerics::arity(function) == 1 && a.channelStride != 0) {
+    runs(a, dst, [&](const uint8_t *x, uint8_t *y, int64_t n) {
+      state.floats.resize(2 * n);
+      float *in = state.floats.data(), *out = in + n;
+      std::memcpy(in, x, n * sizeof(float));
+      numerics::applyToAll(function, in, out, n, r.alpha, r.beta);
+      std::memcpy(y, out, n * sizeof(float));
+    });
+    return;
+  }
   for (int64_t p = 0; p < dst.pixels; ++p)
     for (int64_t c = 0; c < dst.channels; ++c)
       store(dst.at(p, c),
@@ -190,20 +200,13 @@ void Executor::operator()(const isa::Map &r) {
 
 void Executor::operator()(const isa::SoftmaxF32 &r) {
   Row src = row(r.src, r.src_row), dst = row(r.dst, r.dst_row);
+  std::vector<float> &x = state.floats;
+  x.resize(2 * dst.channels);
+  size_t bytes = dst.channels * sizeof(float);
   for (int64_t p = 0; p < dst.pixels; ++p) {
-    auto *x = reinterpret_cast<const UnalignedF32 *>(src.at(p, 0));
-    auto *y = reinterpret_cast<UnalignedF32 *>(dst.at(p, 0));
-    float top = x[0];
-    for (int64_t c = 1; c < dst.channels; ++c)
-      top = x[c] > top ? x[c] : top;
-    float sum = 0;
-    for (int64_t c = 0; c < dst.channels; ++c) {
-      float e = std::exp(x[c] - top);
-      y[c] = e;
-      sum += e;
-    }
-    for (int64_t c = 0; c < dst.channels; ++c)
-      y[c] = y[c] / sum;
+    std::memcpy(x.data(), src.at(p, 0), bytes);
+    numerics::softmaxF32(x.data(), x.data() + dst.channels, dst.channels);
+    std::memcpy(dst.at(p, 0), x.data() + dst.channels, bytes);
   }
 }
 
