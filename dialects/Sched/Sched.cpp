@@ -48,7 +48,9 @@ int64_t cimc::sched::coreOf(const SymbolTable &symbols, StringRef name) {
 
 int64_t cimc::sched::bytesOf(Operation *memory) {
   return TypeSwitch<Operation *, int64_t>(memory)
-      .Case([](ChannelOp op) { return int64_t(op.getSlots() * op.getRowBytes()); })
+      .Case([](ChannelOp op) {
+        return int64_t(op.getSlots() * op.getRowBytes());
+      })
       .Case([](BufferOp op) { return int64_t(op.getBytes()); })
       .Case([](DataOp op) {
         auto type = op.getValue().getShapedType();
@@ -67,8 +69,8 @@ LogicalResult ChannelOp::verify() {
     return emitOpError("has ") << rows << " rows of " << int64_t(getRowBytes())
                                << " bytes; both must be at least 1";
   if (slots < 1 || slots > rows)
-    return emitOpError("has ") << slots << " slots; must be 1 to its " << rows
-                               << " rows";
+    return emitOpError("has ")
+           << slots << " slots; must be 1 to its " << rows << " rows";
   if (getWhole() && slots != rows)
     return emitOpError("is held whole but has ")
            << slots << " slots for " << rows << " rows";
@@ -92,9 +94,10 @@ public:
     if (!ring && (!op.getSlots() || !op.getRowPitch()))
       return op.emitOpError(
           "must state slots and row_pitch, as it is not of a channel's rows");
-    if (!op.getType().isIntOrFloat() || op.getType().getIntOrFloatBitWidth() < 8)
-      return op.emitOpError("has element type ") << op.getType()
-                                                 << "; must be a machine type";
+    if (!op.getType().isIntOrFloat() ||
+        op.getType().getIntOrFloatBitWidth() < 8)
+      return op.emitOpError("has element type ")
+             << op.getType() << "; must be a machine type";
     int64_t row = (int64_t(op.getPixels()) - 1) * int64_t(op.getPixelPitch()) +
                   int64_t(op.getChannels()) * elementBytes(op.getType());
     int64_t last = int64_t(op.getOffset()) + row;
@@ -124,11 +127,11 @@ public:
       if (!ref)
         continue;
       Operation *target = symbols.lookup(ref.getAttr());
-      StringRef wanted = name == "channel" ? "sched.channel"
-                         : name == "constants" || name == "table" ||
-                                 name == "weights"
-                             ? "sched.data"
-                             : "sched.view";
+      StringRef wanted =
+          name == "channel" ? "sched.channel"
+          : name == "constants" || name == "table" || name == "weights"
+              ? "sched.data"
+              : "sched.view";
       if (!target || target->getName().getStringRef() != wanted)
         return op->emitOpError("'") << name << "' names '" << ref.getValue()
                                     << "', which is not a " << wanted;
@@ -151,7 +154,8 @@ private:
     auto channel = symbols.lookup<ChannelOp>(channelRef.getAttr());
     bool consumes = op->hasAttr("consumer");
     int64_t number =
-        op->getAttrOfType<IntegerAttr>(consumes ? "consumer" : "producer").getInt();
+        op->getAttrOfType<IntegerAttr>(consumes ? "consumer" : "producer")
+            .getInt();
     int64_t limit = consumes ? channel.getConsumers() : channel.getProducers();
     if (number < 0 || number >= limit)
       return op->emitOpError("is ")

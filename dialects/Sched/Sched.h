@@ -35,7 +35,9 @@ int64_t coreOf(const mlir::SymbolTable &symbols, llvm::StringRef name);
 int64_t bytesOf(mlir::Operation *memory);
 
 /// Bytes of one element of a machine type.
-inline int64_t elementBytes(mlir::Type type) { return type.getIntOrFloatBitWidth() / 8; }
+inline int64_t elementBytes(mlir::Type type) {
+  return type.getIntOrFloatBitWidth() / 8;
+}
 
 } // namespace cimc::sched
 

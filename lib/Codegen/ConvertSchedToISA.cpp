@@ -123,7 +123,8 @@ private:
     for (auto &[core, ops] : byCore) {
       CoreSection section(builder, source.getLoc(), core);
       for (Operation *op : ops)
-        if (!mlir::isa<sched::StreamOp>(op) && failed(convertMemory(op, section)))
+        if (!mlir::isa<sched::StreamOp>(op) &&
+            failed(convertMemory(op, section)))
           return failure();
       for (Operation *op : ops)
         if (auto stream = dyn_cast<sched::StreamOp>(op))
@@ -160,7 +161,8 @@ private:
       channels.push_back(
           numbers.lookup(cast<FlatSymbolRefAttr>(ref).getValue()));
     isa::IOOp::create(builder, op.getLoc(), op.getName(), op.getOutput(),
-                      op.getShape(), bindingType(*type), op.getPerm(), channels);
+                      op.getShape(), bindingType(*type), op.getPerm(),
+                      channels);
     return success();
   }
 
@@ -186,7 +188,8 @@ private:
     if (failed(address) || failed(type))
       return failure();
     auto channel = dyn_cast<sched::ChannelOp>(of);
-    int64_t pitch = op.getRowPitch() ? *op.getRowPitch() : channel.getRowBytes();
+    int64_t pitch =
+        op.getRowPitch() ? *op.getRowPitch() : channel.getRowBytes();
     int64_t slots = op.getSlots() ? *op.getSlots() : channel.getSlots();
     int64_t id = section.views++;
     numbers[op.getSymName()] = id;
@@ -213,8 +216,8 @@ private:
         int64_t(all.size()) != type.getNumElements())
       return op.emitOpError("takes rows ")
              << k << " to " << k + rows << " and columns " << n << " to "
-             << n + columns << " of weights '" << op.getWeights() << "' of type "
-             << type;
+             << n + columns << " of weights '" << op.getWeights()
+             << "' of type " << type;
     std::vector<char> tile;
     tile.reserve(rows * columns);
     for (int64_t r = k; r < k + rows; ++r)
@@ -284,7 +287,8 @@ private:
           builder.getI64IntegerAttr(numbers.lookup(ref.getValue())));
     }
     if (auto window = dyn_cast<cim::WindowAttr>(value)) {
-      auto [it, isNew] = section.windows.insert({value, section.windows.size()});
+      auto [it, isNew] =
+          section.windows.insert({value, section.windows.size()});
       if (isNew)
         isa::WindowOp::create(section.descriptors, op->getLoc(), it->second,
                               window.getKernel()[0], window.getKernel()[1],

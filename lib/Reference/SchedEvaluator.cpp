@@ -76,7 +76,8 @@ std::vector<int32_t> RowView::integers(int64_t row) const {
 std::vector<float> RowView::floats(int64_t row) const {
   std::vector<float> out(size());
   for (int64_t p = 0; p < pixels; ++p)
-    std::memcpy(out.data() + p * channels, at(row, p), channels * sizeof(float));
+    std::memcpy(out.data() + p * channels, at(row, p),
+                channels * sizeof(float));
   return out;
 }
 
@@ -207,9 +208,8 @@ public:
         return status.takeError();
     if (used != inputs.size())
       return Error{ExitCode::InvalidInput,
-                   "the program has " + std::to_string(used) +
-                       " inputs, but " + std::to_string(inputs.size()) +
-                       " were given"};
+                   "the program has " + std::to_string(used) + " inputs, but " +
+                       std::to_string(inputs.size()) + " were given"};
     for (auto stream : state.program.getBody().getOps<sched::StreamOp>()) {
       streams.emplace_back();
       if (auto status = compile(stream.getBody().front(), stream); !status)
@@ -286,9 +286,9 @@ private:
     if (!io.getOutput()) {
       if (used == inputs.size() || inputs[used].type != *type ||
           inputs[used].shape != shape)
-        return Error{ExitCode::InvalidInput,
-                     "input '" + name + "' must be " + cimc::name(*type) + " " +
-                         shapeString(shape)};
+        return Error{ExitCode::InvalidInput, "input '" + name + "' must be " +
+                                                 cimc::name(*type) + " " +
+                                                 shapeString(shape)};
       host.push_back(std::make_unique<std::vector<uint8_t>>(
           permuted(reinterpret_cast<const uint8_t *>(inputs[used].data.data()),
                    shape, io.getPerm(), byteSize(*type), false)));
@@ -334,7 +334,8 @@ private:
   Status compile(Block &block, sched::StreamOp stream) {
     for (Operation &op : block) {
       if (auto loop = dyn_cast<sched::LoopOp>(op)) {
-        streams.back().code.push_back({nullptr, int64_t(loop.getCount()), false});
+        streams.back().code.push_back(
+            {nullptr, int64_t(loop.getCount()), false});
         if (auto status = compile(loop.getBody().front(), stream); !status)
           return status;
         streams.back().code.push_back({nullptr, 0, true});
@@ -356,7 +357,8 @@ private:
     if (auto wait = dyn_cast<sched::WaitOp>(op)) {
       Ring &ring = state.ring(wait.getChannel());
       return [&ring, rows = wait.getRows()](Iteration i) {
-        return ring.arrived(std::clamp<int64_t>(evaluate(rows, i), 0, ring.rows));
+        return ring.arrived(
+            std::clamp<int64_t>(evaluate(rows, i), 0, ring.rows));
       };
     }
     if (auto free = dyn_cast<sched::FreeOp>(op)) {

@@ -103,7 +103,8 @@ static Step unary(SchedState &state, Op op, Body body) {
   RowView src = state.view(op.getSrc()), dst = state.view(op.getDst());
   return [=](Iteration i) mutable {
     std::vector<int32_t> out(dst.size());
-    body(src, evaluate(op.getSrcRow(), i), dst, evaluate(op.getDstRow(), i), out);
+    body(src, evaluate(op.getSrcRow(), i), dst, evaluate(op.getDstRow(), i),
+         out);
     dst.store(evaluate(op.getDstRow(), i), 0, dst.pixels, out.data());
     return true;
   };
@@ -174,10 +175,12 @@ static std::vector<int8_t> tileWeights(SchedState &state, sched::MvmOp op,
     if (!(op.getMacros() >> macro & 1))
       continue;
     for (auto cells : state.program.getBody().getOps<sched::CellsOp>()) {
-      if (int64_t(cells.getCore()) != core || int64_t(cells.getMacro()) != macro ||
+      if (int64_t(cells.getCore()) != core ||
+          int64_t(cells.getMacro()) != macro ||
           cells.getRow() != op.getCellRow())
         continue;
-      auto weights = state.module.lookupSymbol<cim::WeightsOp>(cells.getWeights());
+      auto weights =
+          state.module.lookupSymbol<cim::WeightsOp>(cells.getWeights());
       if (!weights)
         continue;
       HostTensor all = toHostTensor(weights.getValue());
@@ -195,8 +198,8 @@ static std::vector<int8_t> tileWeights(SchedState &state, sched::MvmOp op,
 
 static Step mvm(SchedState &state, sched::MvmOp op, int64_t core) {
   RowView src = state.view(op.getSrc()), dst = state.view(op.getDst());
-  auto weights = std::make_shared<std::vector<int8_t>>(
-      tileWeights(state, op, core));
+  auto weights =
+      std::make_shared<std::vector<int8_t>>(tileWeights(state, op, core));
   int64_t columns = op.getColumns(), begin = op.getKBegin(), k = op.getKSize();
   int64_t count = op.getCount(), end = op.getEnd();
   bool accumulate = op.getAccumulate();
@@ -234,18 +237,20 @@ static Step mvm(SchedState &state, sched::MvmOp op, int64_t core) {
 
 static Step maxPool(SchedState &state, sched::MaxPoolOp op) {
   auto window = op.getWindow();
-  return unary(state, op, [window](const RowView &src, int64_t row, const RowView &dst,
-                                   int64_t, std::vector<int32_t> &out) {
-    WindowRows rows(src, window, row);
-    std::fill(out.begin(), out.end(), static_cast<int32_t>(src.pad));
-    for (int64_t p = 0; p < dst.pixels; ++p)
-      for (int64_t i = 0; i < window.getKernel()[0]; ++i)
-        for (int64_t j = 0; j < window.getKernel()[1]; ++j)
-          if (const int32_t *cell = rows.at(p, i, j))
-            for (int64_t c = 0; c < dst.channels; ++c)
-              out[p * dst.channels + c] =
-                  std::max(out[p * dst.channels + c], cell[c]);
-  });
+  return unary(state, op,
+               [window](const RowView &src, int64_t row, const RowView &dst,
+                        int64_t, std::vector<int32_t> &out) {
+                 WindowRows rows(src, window, row);
+                 std::fill(out.begin(), out.end(),
+                           static_cast<int32_t>(src.pad));
+                 for (int64_t p = 0; p < dst.pixels; ++p)
+                   for (int64_t i = 0; i < window.getKernel()[0]; ++i)
+                     for (int64_t j = 0; j < window.getKernel()[1]; ++j)
+                       if (const int32_t *cell = rows.at(p, i, j))
+                         for (int64_t c = 0; c < dst.channels; ++c)
+                           out[p * dst.channels + c] =
+                               std::max(out[p * dst.channels + c], cell[c]);
+               });
 }
 
 static Step avgPool(SchedState &state, sched::AvgPoolOp op) {
@@ -254,47 +259,52 @@ static Step avgPool(SchedState &state, sched::AvgPoolOp op) {
   float scaleOut = op.getScaleOut().convertToFloat();
   int32_t zeroIn = op.getZeroIn(), zeroOut = op.getZeroOut();
   bool includePad = op.getIncludePad();
-  return unary(state, op, [=](const RowView &src, int64_t row, const RowView &dst,
-                              int64_t, std::vector<int32_t> &out) {
-    WindowRows rows(src, window, row);
-    int64_t height = window.getKernel()[0], width = window.getKernel()[1];
-    for (int64_t p = 0; p < dst.pixels; ++p)
-      for (int64_t c = 0; c < dst.channels; ++c) {
-        float sum = 0;
-        int64_t count = 0;
-        for (int64_t i = 0; i < height; ++i)
-          for (int64_t j = 0; j < width; ++j)
-            if (const int32_t *cell = rows.at(p, i, j)) {
-              sum += num::dequantize(cell[c], scaleIn, zeroIn);
-              ++count;
-            }
-        out[p * dst.channels + c] =
-            num::averageFinish(sum, includePad ? height * width : count,
-                               scaleOut, zeroOut, dst.range());
-      }
-  });
+  return unary(state, op,
+               [=](const RowView &src, int64_t row, const RowView &dst, int64_t,
+                   std::vector<int32_t> &out) {
+                 WindowRows rows(src, window, row);
+                 int64_t height = window.getKernel()[0],
+                         width = window.getKernel()[1];
+                 for (int64_t p = 0; p < dst.pixels; ++p)
+                   for (int64_t c = 0; c < dst.channels; ++c) {
+                     float sum = 0;
+                     int64_t count = 0;
+                     for (int64_t i = 0; i < height; ++i)
+                       for (int64_t j = 0; j < width; ++j)
+                         if (const int32_t *cell = rows.at(p, i, j)) {
+                           sum += num::dequantize(cell[c], scaleIn, zeroIn);
+                           ++count;
+                         }
+                     out[p * dst.channels + c] = num::averageFinish(
+                         sum, includePad ? height * width : count, scaleOut,
+                         zeroOut, dst.range());
+                   }
+               });
 }
 
 static Step depthwise(SchedState &state, sched::DepthwiseOp op) {
   auto window = op.getWindow();
   const int8_t *weights = state.data<int8_t>(op.getWeights());
-  return unary(state, op, [=](const RowView &src, int64_t row, const RowView &dst,
-                              int64_t, std::vector<int32_t> &out) {
-    WindowRows rows(src, window, row);
-    int64_t width = window.getKernel()[1];
-    int64_t multiplier = dst.channels / src.channels;
-    for (int64_t p = 0; p < dst.pixels; ++p)
-      for (int64_t i = 0; i < window.getKernel()[0]; ++i)
-        for (int64_t j = 0; j < width; ++j) {
-          const int32_t *cell = rows.at(p, i, j);
-          const int8_t *w = weights + (i * width + j) * dst.channels;
-          for (int64_t c = 0; c < dst.channels; ++c) {
-            int32_t x = cell ? cell[c / multiplier] : int32_t(src.pad);
-            int32_t &sum = out[p * dst.channels + c];
-            sum = num::addWrapping(sum, x * w[c]);
-          }
-        }
-  });
+  return unary(state, op,
+               [=](const RowView &src, int64_t row, const RowView &dst, int64_t,
+                   std::vector<int32_t> &out) {
+                 WindowRows rows(src, window, row);
+                 int64_t width = window.getKernel()[1];
+                 int64_t multiplier = dst.channels / src.channels;
+                 for (int64_t p = 0; p < dst.pixels; ++p)
+                   for (int64_t i = 0; i < window.getKernel()[0]; ++i)
+                     for (int64_t j = 0; j < width; ++j) {
+                       const int32_t *cell = rows.at(p, i, j);
+                       const int8_t *w =
+                           weights + (i * width + j) * dst.channels;
+                       for (int64_t c = 0; c < dst.channels; ++c) {
+                         int32_t x =
+                             cell ? cell[c / multiplier] : int32_t(src.pad);
+                         int32_t &sum = out[p * dst.channels + c];
+                         sum = num::addWrapping(sum, x * w[c]);
+                       }
+                     }
+               });
 }
 
 //===----------------------------------------------------------------------===//
@@ -303,23 +313,25 @@ static Step depthwise(SchedState &state, sched::DepthwiseOp op) {
 
 static Step lookup(SchedState &state, sched::LookupOp op) {
   const int8_t *table = state.data<int8_t>(op.getTable());
-  return unary(state, op, [=](const RowView &src, int64_t row, const RowView &,
-                              int64_t, std::vector<int32_t> &out) {
-    auto in = src.integers(row);
-    for (size_t n = 0; n < out.size(); ++n)
-      out[n] = table[static_cast<uint8_t>(in[n])];
-  });
+  return unary(state, op,
+               [=](const RowView &src, int64_t row, const RowView &, int64_t,
+                   std::vector<int32_t> &out) {
+                 auto in = src.integers(row);
+                 for (size_t n = 0; n < out.size(); ++n)
+                   out[n] = table[static_cast<uint8_t>(in[n])];
+               });
 }
 
 static Step quantize(SchedState &state, sched::QuantizeOp op) {
   float scale = op.getScale().convertToFloat();
   int32_t zero = op.getZero();
-  return unary(state, op, [=](const RowView &src, int64_t row, const RowView &dst,
-                              int64_t, std::vector<int32_t> &out) {
-    auto in = src.floats(row);
-    for (size_t n = 0; n < out.size(); ++n)
-      out[n] = num::quantize(in[n], scale, zero, dst.range());
-  });
+  return unary(state, op,
+               [=](const RowView &src, int64_t row, const RowView &dst, int64_t,
+                   std::vector<int32_t> &out) {
+                 auto in = src.floats(row);
+                 for (size_t n = 0; n < out.size(); ++n)
+                   out[n] = num::quantize(in[n], scale, zero, dst.range());
+               });
 }
 
 static Step dequantize(SchedState &state, sched::DequantizeOp op) {
@@ -366,14 +378,16 @@ static Step softmaxF32(SchedState &state, sched::SoftmaxF32Op op) {
 
 static Step rowSum(SchedState &state, sched::RowSumOp op) {
   bool clear = op.getClear();
-  return unary(state, op, [=](const RowView &src, int64_t row, const RowView &dst,
-                              int64_t dstRow, std::vector<int32_t> &out) {
-    auto in = src.integers(row);
-    if (!clear)
-      out = dst.integers(dstRow);
-    for (size_t n = 0; n < in.size(); ++n)
-      out[n % out.size()] = num::addWrapping(out[n % out.size()], in[n]);
-  });
+  return unary(state, op,
+               [=](const RowView &src, int64_t row, const RowView &dst,
+                   int64_t dstRow, std::vector<int32_t> &out) {
+                 auto in = src.integers(row);
+                 if (!clear)
+                   out = dst.integers(dstRow);
+                 for (size_t n = 0; n < in.size(); ++n)
+                   out[n % out.size()] =
+                       num::addWrapping(out[n % out.size()], in[n]);
+               });
 }
 
 static Step copyBytes(SchedState &state, sched::CopyOp op) {
@@ -388,13 +402,14 @@ static Step copyBytes(SchedState &state, sched::CopyOp op) {
 }
 
 static Step addI(SchedState &state, sched::AddIOp op) {
-  return unary(state, op, [](const RowView &src, int64_t row, const RowView &dst,
-                             int64_t dstRow, std::vector<int32_t> &out) {
-    auto in = src.integers(row);
-    out = dst.integers(dstRow);
-    for (size_t n = 0; n < out.size(); ++n)
-      out[n] = num::addWrapping(out[n], in[n]);
-  });
+  return unary(state, op,
+               [](const RowView &src, int64_t row, const RowView &dst,
+                  int64_t dstRow, std::vector<int32_t> &out) {
+                 auto in = src.integers(row);
+                 out = dst.integers(dstRow);
+                 for (size_t n = 0; n < out.size(); ++n)
+                   out[n] = num::addWrapping(out[n], in[n]);
+               });
 }
 
 //===----------------------------------------------------------------------===//
@@ -412,7 +427,8 @@ static Step move(SchedState &state, sched::MoveOp op) {
   RowView src = state.view(op.getSrc()), dst = state.view(op.getDst());
   return [=](Iteration) mutable {
     ArrayRef<int64_t> p = op.getPattern();
-    ArrayRef<int64_t> counts = p.slice(3, 6), from = p.slice(9, 6), to = p.slice(15, 6);
+    ArrayRef<int64_t> counts = p.slice(3, 6), from = p.slice(9, 6),
+                      to = p.slice(15, 6);
     int64_t total = 1;
     for (int64_t count : counts)
       total *= count;

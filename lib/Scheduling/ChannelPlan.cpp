@@ -193,9 +193,10 @@ void ChannelPlan::route(Value value, Destination to) {
     for (Value input : concat.getInputs()) {
       auto type = mapType(input);
       route(input, to);
-      to.offset += concat.getAxis() == 1
-                       ? type.getDimSize(1) * to.pitch
-                       : type.getDimSize(2) * elementBytes(type.getElementType());
+      to.offset +=
+          concat.getAxis() == 1
+              ? type.getDimSize(1) * to.pitch
+              : type.getDimSize(2) * elementBytes(type.getElementType());
     }
     return;
   }

@@ -24,7 +24,8 @@ CounterMachine::CounterMachine(std::vector<CounterChannel> channels,
     for (const CounterStep &step : streams[s]) {
       if (step.kind == CounterStep::Loop || step.kind == CounterStep::Next)
         continue;
-      bool reads = step.kind == CounterStep::Wait || step.kind == CounterStep::Free;
+      bool reads =
+          step.kind == CounterStep::Wait || step.kind == CounterStep::Free;
       auto &parties = reads ? readers[step.channel] : writers[step.channel];
       if (step.party < parties.size())
         parties[step.party] = s;
@@ -53,8 +54,8 @@ bool CounterMachine::isFull(const CounterChannel &ring,
   if (r < ring.slots) {
     if (row < ring.rows)
       return false;
-    owner = row - r - ring.rows + r +
-            (ring.rows - 1 - r) / ring.slots * ring.slots;
+    owner =
+        row - r - ring.rows + r + (ring.rows - 1 - r) / ring.slots * ring.slots;
   }
   for (int64_t freed : state.freed)
     if (freed <= owner)
@@ -186,7 +187,8 @@ std::vector<CounterMachine::Blocked> CounterMachine::cycle() const {
       // Whoever is behind on the channel holds it up.
       const ChannelState &state = channelStates[at->channel];
       const auto &counts = at->full ? state.freed : state.posted;
-      const auto &parties = at->full ? readers[at->channel] : writers[at->channel];
+      const auto &parties =
+          at->full ? readers[at->channel] : writers[at->channel];
       size_t slowest =
           std::min_element(counts.begin(), counts.end()) - counts.begin();
       uint32_t next = slowest < parties.size() ? parties[slowest] : UINT32_MAX;
@@ -202,7 +204,8 @@ bool CounterMachine::runGrowing() {
     CounterChannel *smallest = nullptr;
     uint32_t channel = 0;
     for (const Blocked &b : cycle())
-      if (b.full && (!smallest || rings[b.channel].rowBytes < smallest->rowBytes)) {
+      if (b.full &&
+          (!smallest || rings[b.channel].rowBytes < smallest->rowBytes)) {
         smallest = &rings[b.channel];
         channel = b.channel;
       }

@@ -22,7 +22,8 @@ public:
       numbers[op.getSymName()] = into.channels.size();
       into.channels.push_back(op);
       channels.push_back({int64_t(op.getRows()), int64_t(op.getSlots()),
-                          int64_t(op.getRowBytes()), uint32_t(op.getProducers()),
+                          int64_t(op.getRowBytes()),
+                          uint32_t(op.getProducers()),
                           uint32_t(op.getConsumers())});
     }
     for (IOOp io : program.getBody().getOps<IOOp>())
@@ -91,8 +92,8 @@ private:
 
 ProgramCounters::ProgramCounters(ProgramOp program) : machine({}, {}) {
   Reducer reducer(program, *this);
-  machine = CounterMachine(std::move(reducer.channels),
-                           std::move(reducer.streams));
+  machine =
+      CounterMachine(std::move(reducer.channels), std::move(reducer.streams));
 }
 
 std::string ProgramCounters::describe() const {
@@ -109,8 +110,7 @@ std::string ProgramCounters::describe() const {
     else
       os << "the host";
     ChannelOp channel = channels[waits[i].channel];
-    os << " waits for "
-       << (waits[i].full ? "a free slot of @" : "rows of @")
+    os << " waits for " << (waits[i].full ? "a free slot of @" : "rows of @")
        << channel.getSymName();
   }
   return text;

@@ -130,18 +130,20 @@ struct SchedAllocate : public cimc::impl::SchedAllocateBase<SchedAllocate> {
     int64_t needed = memory.bytes();
     if (needed <= chip.memoryBytes())
       return fits;
-    Operation *largest = *llvm::max_element(
-        memory.items, [](Operation *a, Operation *b) {
+    Operation *largest =
+        *llvm::max_element(memory.items, [](Operation *a, Operation *b) {
           return bytesOf(a) < bytesOf(b);
         });
     InFlightDiagnostic error =
         program.emitOpError("needs ")
         << needed << " bytes of memory on core " << core << ", which has "
-        << chip.memoryBytes() << " (core.sram_kb plus its share of tile.sram_kb)";
+        << chip.memoryBytes()
+        << " (core.sram_kb plus its share of tile.sram_kb)";
     std::string layers;
     for (StreamOp stream : program.getBody().getOps<StreamOp>())
       if (int64_t(stream.getCore()) == core)
-        layers += (layers.empty() ? "'" : ", '") + stream.getLayer().str() + "'";
+        layers +=
+            (layers.empty() ? "'" : ", '") + stream.getLayer().str() + "'";
     error << "; it runs " << layers;
     error.attachNote(largest->getLoc())
         << "the largest part is " << largest->getName() << " @"

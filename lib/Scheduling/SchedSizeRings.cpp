@@ -39,8 +39,8 @@ struct SchedSizeRings : public cimc::impl::SchedSizeRingsBase<SchedSizeRings> {
       // What the counters need makes producer and consumer take turns; with
       // one row more in a small ring and half as many in a large one they
       // overlap.
-      int64_t slots =
-          std::min(ring.rows, ring.slots + std::max<int64_t>(1, ring.slots / 2));
+      int64_t slots = std::min(
+          ring.rows, ring.slots + std::max<int64_t>(1, ring.slots / 2));
       channel.setMinSlots(ring.slots);
       channel.setSlots(slots);
     }

@@ -42,9 +42,9 @@ StreamEmitter::StreamEmitter(ProgramOp program, const ChannelPlan &plan,
 void StreamEmitter::emitChannels() {
   for (const PlannedChannel &c : plan.channels) {
     ChannelOp::create(memory, c.value.getLoc(), c.name, c.core, c.rows,
-                                c.rowBytes, c.producers, c.consumers,
-                                c.whole || c.core < 0 ? c.rows : 1, IntegerAttr(),
-                                c.whole, c.hot, IntegerAttr());
+                      c.rowBytes, c.producers, c.consumers,
+                      c.whole || c.core < 0 ? c.rows : 1, IntegerAttr(),
+                      c.whole, c.hot, IntegerAttr());
   }
 }
 
@@ -60,8 +60,8 @@ StringRef StreamEmitter::view(const Geometry &g) {
     auto optional = [&](int64_t value) {
       return g.slots ? memory.getI64IntegerAttr(value) : IntegerAttr();
     };
-    ViewOp::create(memory, loc, name, g.of, g.rows, g.pixels, g.channels, g.type,
-                   g.offset, g.pixelPitch, optional(g.rowPitch),
+    ViewOp::create(memory, loc, name, g.of, g.rows, g.pixels, g.channels,
+                   g.type, g.offset, g.pixelPitch, optional(g.rowPitch),
                    optional(g.slots), g.pad);
   }
   return name;
@@ -82,7 +82,8 @@ StringRef StreamEmitter::bytes(ArrayRef<int8_t> values) {
 }
 
 StringRef StreamEmitter::floats(ArrayRef<float> values) {
-  auto type = RankedTensorType::get({int64_t(values.size())}, code.getF32Type());
+  auto type =
+      RankedTensorType::get({int64_t(values.size())}, code.getF32Type());
   return data(DenseElementsAttr::get(type, values));
 }
 
@@ -103,8 +104,16 @@ StreamEmitter::Input StreamEmitter::input(OpOperand &operand, int64_t pad) {
   in.total = form.rows * form.chunks;
   auto result = cast<RankedTensorType>(op->getResult(0).getType());
   in.broadcast = form.rows == 1 && result.getDimSize(0) != 1;
-  Geometry g{"", in.total, form.pixels, form.channels, form.type, 0,
-             form.channels * elementBytes(form.type), 0, 0, pad};
+  Geometry g{"",
+             in.total,
+             form.pixels,
+             form.channels,
+             form.type,
+             0,
+             form.channels * elementBytes(form.type),
+             0,
+             0,
+             pad};
   if (source.channel < 0) {
     while (auto reshape = value.getDefiningOp<cim::ReshapeOp>())
       value = reshape.getInput();
@@ -123,8 +132,16 @@ StreamEmitter::Output StreamEmitter::output(Value value, bool whole) {
   Output out;
   out.destinations = plan.destinations(value);
   int64_t pitch = form.channels * elementBytes(form.type);
-  Geometry g{"",    form.rows * form.chunks, form.pixels, form.channels, form.type, 0,
-             pitch, form.rowBytes(), whole ? form.rows * form.chunks : 1, 0};
+  Geometry g{"",
+             form.rows * form.chunks,
+             form.pixels,
+             form.channels,
+             form.type,
+             0,
+             pitch,
+             form.rowBytes(),
+             whole ? form.rows * form.chunks : 1,
+             0};
   if (!whole && out.destinations.size() == 1 &&
       plan.channels[out.destinations[0].channel].core == core) {
     const Destination &to = out.destinations[0];
@@ -146,12 +163,14 @@ static bool isConstant(int64_t channel) { return channel < 0; }
 
 void StreamEmitter::wait(const Input &in, Affine rows) {
   if (!isConstant(in.channel))
-    WaitOp::create(code, loc, plan.channels[in.channel].name, in.consumer, rows);
+    WaitOp::create(code, loc, plan.channels[in.channel].name, in.consumer,
+                   rows);
 }
 
 void StreamEmitter::free(const Input &in, Affine rows) {
   if (!isConstant(in.channel))
-    FreeOp::create(code, loc, plan.channels[in.channel].name, in.consumer, rows);
+    FreeOp::create(code, loc, plan.channels[in.channel].name, in.consumer,
+                   rows);
 }
 
 void StreamEmitter::waitRow(const Input &in) {
@@ -174,7 +193,8 @@ void StreamEmitter::freeAll(const Input &in) { free(in, {in.total, 0, 0}); }
 
 void StreamEmitter::begin(const Output &out) {
   if (out.inPlace)
-    AcquireOp::create(code, loc, plan.channels[out.destinations[0].channel].name,
+    AcquireOp::create(code, loc,
+                      plan.channels[out.destinations[0].channel].name,
                       out.destinations[0].producer);
 }
 
@@ -231,8 +251,12 @@ LogicalResult StreamEmitter::emit(Operation *op) {
       .Case([&](cim::RowSumOp sum) { return emitRowSum(sum), success(); })
       .Case<cim::MatMulOp, cim::MoveOp>(
           [&](Operation *whole) { return emitWhole(whole), success(); })
-      .Case([&](cim::ReshapeOp reshape) { return emitReshape(reshape), success(); })
-      .Case([&](cim::ConcatOp concat) { return emitRowConcat(concat), success(); })
+      .Case([&](cim::ReshapeOp reshape) {
+        return emitReshape(reshape), success();
+      })
+      .Case([&](cim::ConcatOp concat) {
+        return emitRowConcat(concat), success();
+      })
       .Default([&](Operation *other) { return emitElementwise(other); });
 }
 
@@ -253,9 +277,11 @@ void StreamEmitter::emitMvm(cim::MvmOp op) {
     if (columns <= 0)
       break;
     mask |= int64_t(1) << macro;
-    CellsOp::create(memory, loc, op.getWeights(), core, macro, op.getMacroRow(),
-                    op.getKBegin(), op.getKSize(), op.getNBegin() + begin_,
-                    columns);
+    // Tiles of other pixels may use the same cells.
+    if (written.insert({core, macro, op.getMacroRow()}).second)
+      CellsOp::create(memory, loc, op.getWeights(), core, macro,
+                      op.getMacroRow(), op.getKBegin(), op.getKSize(),
+                      op.getNBegin() + begin_, columns);
     begin_ += columns;
   }
 
@@ -271,12 +297,12 @@ void StreamEmitter::emitMvm(cim::MvmOp op) {
         waitRow(in);
         loop(form.chunks, [&] {
           begin(out);
-          sched::MvmOp::create(
-              code, loc, mask, form.channels, op.getMacroRow(), 0,
-              weights.getBits(), in.view, op.getWindow(), op.getKBegin(),
-              op.getKSize(), out.view, Affine{0, 1, 0}, row,
-              Affine{x, 0, form.chunks > 1 ? form.pixels : 0}, form.pixels, end_,
-              0, reuse);
+          sched::MvmOp::create(code, loc, mask, form.channels, op.getMacroRow(),
+                               0, weights.getBits(), in.view, op.getWindow(),
+                               op.getKBegin(), op.getKSize(), out.view,
+                               Affine{0, 1, 0}, row,
+                               Affine{x, 0, form.chunks > 1 ? form.pixels : 0},
+                               form.pixels, end_, 0, reuse);
           end(out, row);
         });
         freeRow(in);
@@ -428,9 +454,16 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
   if (source.channel >= 0) {
     // The rows of the result as they lie in the operand's: in the same row,
     // or in a ring that holds the whole map.
-    Geometry g{plan.channels[source.channel].name, form.rows, form.pixels,
-               form.channels, form.type, 0,
-               form.channels * elementBytes(form.type), 0, 0, 0};
+    Geometry g{plan.channels[source.channel].name,
+               form.rows,
+               form.pixels,
+               form.channels,
+               form.type,
+               0,
+               form.channels * elementBytes(form.type),
+               0,
+               0,
+               0};
     if (whole) {
       g.rowPitch = form.rowBytes();
       g.slots = form.rows;
@@ -440,10 +473,11 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
     Value value = operand.get();
     while (auto reshape = value.getDefiningOp<cim::ReshapeOp>())
       value = reshape.getInput();
-    in.view = view({data(value.getDefiningOp<cim::ConstantOp>().getValue()).str(),
-                    form.rows, form.pixels, form.channels, form.type, 0,
-                    form.channels * elementBytes(form.type), form.rowBytes(),
-                    form.rows, 0});
+    in.view =
+        view({data(value.getDefiningOp<cim::ConstantOp>().getValue()).str(),
+              form.rows, form.pixels, form.channels, form.type, 0,
+              form.channels * elementBytes(form.type), form.rowBytes(),
+              form.rows, 0});
   }
   Output out;
   out.view = in.view;
@@ -505,79 +539,81 @@ LogicalResult StreamEmitter::emitElementwise(Operation *op) {
     Affine a = rowOf(in);
     StringRef dst = out.view;
     // Windows are placed by the output row.
-    result =
-        TypeSwitch<Operation *, LogicalResult>(op)
-            .Case([&](cim::AddOp add) {
-              AddQOp::create(code, loc, in.view, a, inputs[1].view,
-                             rowOf(inputs[1]), dst, row, add.getRa(), add.getRb(),
-                             add.getF(), add.getLow(), add.getHigh());
-              return success();
-            })
-            .Case([&](cim::MulOp mul) {
-              MulQOp::create(code, loc, in.view, a, inputs[1].view,
-                             rowOf(inputs[1]), dst, row, mul.getZa(), mul.getZb(),
-                             mul.getR(), mul.getZc(), mul.getLow(), mul.getHigh());
-              return success();
-            })
-            .Case([&](cim::LookupOp lookup) {
-              sched::LookupOp::create(code, loc, in.view, a, dst, row,
-                                      bytes(lookup.getTable()));
-              return success();
-            })
-            .Case([&](cim::MaxPoolOp pool) {
-              sched::MaxPoolOp::create(code, loc, in.view, row, dst, row,
-                                       pool.getWindow());
-              return success();
-            })
-            .Case([&](cim::AvgPoolOp pool) {
-              sched::AvgPoolOp::create(code, loc, in.view, row, dst, row,
-                                       pool.getWindow(), pool.getScaleIn(),
-                                       pool.getZeroIn(), pool.getScaleOut(),
-                                       pool.getZeroOut(),
-                                       pool.getCountIncludePad());
-              return success();
-            })
-            .Case([&](cim::DepthwiseOp conv) {
-              sched::DepthwiseOp::create(code, loc, in.view, row, dst, row,
-                                         conv.getWindow(), data(conv.getWeights()));
-              return success();
-            })
-            .Case([&](cim::SoftmaxOp softmax) {
-              SoftmaxQOp::create(code, loc, in.view, a, dst, row,
-                                 floats(softmax.getTable()), softmax.getY(),
-                                 softmax.getZero());
-              return success();
-            })
-            .Case([&](cim::QuantizeOp quantize) {
-              sched::QuantizeOp::create(code, loc, in.view, a, dst, row,
-                                        quantize.getScale(), quantize.getZero());
-              return success();
-            })
-            .Case([&](cim::DequantizeOp dequantize) {
-              sched::DequantizeOp::create(code, loc, in.view, a, dst, row,
-                                          dequantize.getScale(),
-                                          dequantize.getZero());
-              return success();
-            })
-            .Case([&](cim::MapOp map) -> LogicalResult {
-              numerics::Function function;
-              if (!numerics::parseFunction(map.getFunction().str().c_str(),
-                                           function))
-                return map.emitOpError("has no fp32 function '")
-                       << map.getFunction() << "' on the vector unit";
-              const Input &b = inputs.back();
-              sched::MapOp::create(code, loc, uint64_t(function), in.view, a,
-                                   b.view, rowOf(b), dst, row, map.getAlpha(),
-                                   map.getBeta());
-              return success();
-            })
-            .Case([&](cim::SoftmaxF32Op) {
-              sched::SoftmaxF32Op::create(code, loc, in.view, a, dst, row);
-              return success();
-            })
-            .Default([](Operation *other) {
-              return other->emitOpError("cannot be scheduled");
-            });
+    result = TypeSwitch<Operation *, LogicalResult>(op)
+                 .Case([&](cim::AddOp add) {
+                   AddQOp::create(code, loc, in.view, a, inputs[1].view,
+                                  rowOf(inputs[1]), dst, row, add.getRa(),
+                                  add.getRb(), add.getF(), add.getLow(),
+                                  add.getHigh());
+                   return success();
+                 })
+                 .Case([&](cim::MulOp mul) {
+                   MulQOp::create(code, loc, in.view, a, inputs[1].view,
+                                  rowOf(inputs[1]), dst, row, mul.getZa(),
+                                  mul.getZb(), mul.getR(), mul.getZc(),
+                                  mul.getLow(), mul.getHigh());
+                   return success();
+                 })
+                 .Case([&](cim::LookupOp lookup) {
+                   sched::LookupOp::create(code, loc, in.view, a, dst, row,
+                                           bytes(lookup.getTable()));
+                   return success();
+                 })
+                 .Case([&](cim::MaxPoolOp pool) {
+                   sched::MaxPoolOp::create(code, loc, in.view, row, dst, row,
+                                            pool.getWindow());
+                   return success();
+                 })
+                 .Case([&](cim::AvgPoolOp pool) {
+                   sched::AvgPoolOp::create(
+                       code, loc, in.view, row, dst, row, pool.getWindow(),
+                       pool.getScaleIn(), pool.getZeroIn(), pool.getScaleOut(),
+                       pool.getZeroOut(), pool.getCountIncludePad());
+                   return success();
+                 })
+                 .Case([&](cim::DepthwiseOp conv) {
+                   sched::DepthwiseOp::create(code, loc, in.view, row, dst, row,
+                                              conv.getWindow(),
+                                              data(conv.getWeights()));
+                   return success();
+                 })
+                 .Case([&](cim::SoftmaxOp softmax) {
+                   SoftmaxQOp::create(code, loc, in.view, a, dst, row,
+                                      floats(softmax.getTable()),
+                                      softmax.getY(), softmax.getZero());
+                   return success();
+                 })
+                 .Case([&](cim::QuantizeOp quantize) {
+                   sched::QuantizeOp::create(code, loc, in.view, a, dst, row,
+                                             quantize.getScale(),
+                                             quantize.getZero());
+                   return success();
+                 })
+                 .Case([&](cim::DequantizeOp dequantize) {
+                   sched::DequantizeOp::create(code, loc, in.view, a, dst, row,
+                                               dequantize.getScale(),
+                                               dequantize.getZero());
+                   return success();
+                 })
+                 .Case([&](cim::MapOp map) -> LogicalResult {
+                   numerics::Function function;
+                   if (!numerics::parseFunction(map.getFunction().str().c_str(),
+                                                function))
+                     return map.emitOpError("has no fp32 function '")
+                            << map.getFunction() << "' on the vector unit";
+                   const Input &b = inputs.back();
+                   sched::MapOp::create(code, loc, uint64_t(function), in.view,
+                                        a, b.view, rowOf(b), dst, row,
+                                        map.getAlpha(), map.getBeta());
+                   return success();
+                 })
+                 .Case([&](cim::SoftmaxF32Op) {
+                   sched::SoftmaxF32Op::create(code, loc, in.view, a, dst, row);
+                   return success();
+                 })
+                 .Default([](Operation *other) {
+                   return other->emitOpError("cannot be scheduled");
+                 });
   });
   return result;
 }

@@ -16,6 +16,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace cimc::sched {
@@ -105,6 +106,8 @@ private:
   int64_t core = 0;
   unsigned buffers = 0, constants = 0, views = 0;
   std::map<std::string, std::string> viewNames;
+  /// Core, macro and cell row of the tiles that are in cells.
+  std::set<std::tuple<int64_t, int64_t, int64_t>> written;
   std::map<std::tuple<const void *, int64_t>, std::string> constantNames;
 };
 

@@ -1,0 +1,102 @@
+//===- CounterMachineTest.cpp - deadlock and ring sizes ---------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Scheduling/CounterMachine.h"
+
+#include <catch2/catch.hpp>
+
+using namespace cimc;
+using Kind = CounterStep::Kind;
+
+namespace {
+CounterStep loop(int64_t count) { return {Kind::Loop, 0, 0, count}; }
+CounterStep next() { return {Kind::Next}; }
+CounterStep send(uint32_t channel, uint32_t producer = 0) {
+  return {Kind::Send, channel, producer};
+}
+CounterStep wait(uint32_t channel, int64_t add, int64_t mul,
+                 uint32_t consumer = 0) {
+  return {Kind::Wait, channel, consumer, add, mul};
+}
+CounterStep free(uint32_t channel, int64_t add, int64_t mul,
+                 uint32_t consumer = 0) {
+  return {Kind::Free, channel, consumer, add, mul};
+}
+/// Sends every row of a channel.
+CounterStream source(uint32_t channel, int64_t rows, uint32_t producer = 0) {
+  return {loop(rows), send(channel, producer), next()};
+}
+/// Reads a channel row by row.
+CounterStream sink(uint32_t channel, int64_t rows, uint32_t consumer = 0) {
+  return {loop(rows), wait(channel, 1, 1, consumer),
+          free(channel, 1, 1, consumer), next()};
+}
+} // namespace
+
+TEST_CASE("a window grows its ring to the rows it holds") {
+  // Kernel 3, stride 1, padding 1 over n rows holds min(n, 3).
+  for (int64_t rows : {1, 2, 3, 7, 16}) {
+    CounterMachine machine(
+        {{rows, 1}},
+        {source(0, rows),
+         {loop(rows), wait(0, 2, 1), free(0, 0, 1), next(), free(0, rows, 0)}});
+    CHECK(machine.run() == (rows == 1));
+    REQUIRE(machine.runGrowing());
+    CHECK(machine.channels()[0].slots == std::min<int64_t>(rows, 3));
+    CHECK(machine.run(1));
+    CHECK(machine.run(3));
+  }
+}
+
+TEST_CASE("a bypass grows to what the long way holds") {
+  // 0 -> stream -> 2 (window of 5 rows) -> 3 joins 1, the bypass.
+  int64_t rows = 12;
+  CounterMachine machine({{rows, 1, 10}, {rows, 1, 10}, {rows, 1, 10}},
+                         {{loop(rows), send(0), send(1), next()},
+                          {loop(rows), wait(0, 5, 1), send(2), free(0, 0, 1),
+                           next(), free(0, rows, 0)},
+                          {loop(rows), wait(2, 1, 1), wait(1, 1, 1),
+                           free(2, 1, 1), free(1, 1, 1), next()}});
+  REQUIRE(machine.runGrowing());
+  CHECK(machine.channels()[2].slots == 1);
+  CHECK(machine.channels()[1].slots >= 4);
+  CHECK(machine.channels()[1].slots <= 6);
+  CHECK(machine.run(2));
+}
+
+TEST_CASE("a row is there when all producers have written their parts") {
+  CounterMachine machine({{4, 1, 1, 2, 2}}, {source(0, 4, 0), source(0, 4, 1),
+                                             sink(0, 4, 0), sink(0, 4, 1)});
+  CHECK(machine.run());
+  CHECK(machine.run(5));
+  CounterMachine missing({{4, 1, 1, 2, 1}}, {source(0, 4, 0), sink(0, 4)});
+  CHECK_FALSE(missing.run());
+  REQUIRE(missing.blocked().size() == 2);
+  CHECK_FALSE(missing.runGrowing());
+}
+
+TEST_CASE("streams that wait for each other's rows cannot be helped") {
+  CounterMachine machine(
+      {{2, 2}, {2, 2}},
+      {{loop(2), wait(0, 1, 1), send(1), free(0, 1, 1), next()},
+       {loop(2), wait(1, 1, 1), send(0), free(1, 1, 1), next()}});
+  CHECK_FALSE(machine.runGrowing());
+  auto cycle = machine.cycle();
+  REQUIRE(cycle.size() == 2);
+  CHECK_FALSE(cycle[0].full);
+}
+
+TEST_CASE("a ring that does not divide the rows keeps its samples apart") {
+  // Slot r mod 2 of 3 rows: the next sample's row 0 follows row 2.
+  CounterMachine machine(
+      {{3, 2}}, {source(0, 3), {wait(0, 3, 0), free(0, 1, 0), free(0, 3, 0)}});
+  CHECK_FALSE(machine.run());
+  REQUIRE(machine.runGrowing());
+  CHECK(machine.channels()[0].slots == 3);
+  CHECK(machine.run(4));
+}
