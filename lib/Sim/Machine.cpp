@@ -76,6 +76,29 @@ static void writeCells(CellArray &cells, const CellBlock &block) {
     }
 }
 
+namespace {
+/// The end of the constants that an instruction reads; they need not lie in
+/// any view.
+struct ConstantsEnd {
+  const CoreInfo &core;
+  int64_t operator()(const isa::Requantize &r) const {
+    return int64_t{r.constants} + int64_t{core.views[r.dst].channels} * 8;
+  }
+  int64_t operator()(const isa::Lookup &r) const {
+    return int64_t{r.table} + 256;
+  }
+  int64_t operator()(const isa::SoftmaxQ &r) const {
+    return int64_t{r.table} + 256 * 4;
+  }
+  int64_t operator()(const isa::Depthwise &r) const {
+    const isa::Window &w = core.windows[r.window];
+    return r.weights + int64_t{w.kernel_rows} * w.kernel_pixels *
+                           core.views[r.dst].channels;
+  }
+  template <typename T> int64_t operator()(const T &) const { return 0; }
+};
+} // namespace
+
 void Machine::buildCore(const CoreProgram &source) {
   CoreInfo core;
   core.source = &source;
@@ -96,6 +119,9 @@ void Machine::buildCore(const CoreProgram &source) {
       end = std::max(end, channel.record.address +
                               int64_t{channel.record.row_bytes} *
                                   channel.record.slots);
+  for (const Stream &stream : source.streams)
+    for (const isa::Instruction &instruction : stream.instructions)
+      end = std::max(end, std::visit(ConstantsEnd{core}, instruction));
   core.memoryBytes = end;
   for (const CellBlock &block : source.cells) {
     while (core.macros.size() <= block.macro)
@@ -150,7 +176,6 @@ const MvmPlan *Machine::plan(uint32_t core, const isa::Mvm &r) {
   }
   auto columns = static_cast<int64_t>(slot->columns.size());
   std::vector<int8_t> weights(r.k_size * columns);
-  CellArray blank;
   for (int64_t c = 0; c < columns; ++c) {
     auto [macro, column] = slot->columns[c];
     if (macro >= info.macros.size())
