@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Network.h"
+#include "Timing.h"
 
 #include "cimc/Sim/Simulator.h"
 #include "cimc/Target/CostModel.h"
@@ -159,4 +160,76 @@ TEST_CASE("a trace has a track for every unit that worked") {
         "\"port\"", "\"conv mvm\"", "\"pool send\""})
     CHECK(trace->find(text) != std::string::npos);
   CHECK(trace->substr(trace->size() - 4) == "\n]}\n");
+}
+
+TEST_CASE("an idle network takes what the cost model says") {
+  ChipSpec chip;
+  sim::Costs costs(chip);
+  const CostModel &model = costs.costModel();
+  std::mt19937 random(8);
+  for (int i = 0; i < 300; ++i) {
+    int64_t from = static_cast<int64_t>(random() % 513) - 1;
+    int64_t to = static_cast<int64_t>(random() % 513) - 1;
+    int64_t bytes = 1 + random() % 4000;
+    if (from == to)
+      continue;
+    sim::Network network(costs);
+    const sim::Route *route = network.route(from, to, bytes);
+    auto times = network.reserve(*route, 1000);
+    Cost cost = model.transfer(from, to, bytes);
+    CHECK(times.arrived == Approx(1000 + cost.ns));
+    CHECK(times.sent <= times.arrived);
+    CHECK(route->energy.others() == Approx(cost.nj));
+  }
+}
+
+TEST_CASE("transfers over one link queue, others do not") {
+  ChipSpec chip; // 4 cores a tile, 4 x 4 tiles a chiplet
+  sim::Costs costs(chip);
+  sim::Network network(costs);
+  // Tile 0 to tile 1 and tile 0 to tile 2 share the first link: 1600 bytes
+  // take 100 ns on it.
+  double alone = costs.costModel().transfer(1, 8, 1600).ns;
+  network.reserve(*network.route(0, 4, 1600), 0);
+  CHECK(network.reserve(*network.route(1, 8, 1600), 0).arrived ==
+        Approx(alone + 100));
+  // The other direction, and a column, are free.
+  CHECK(network.reserve(*network.route(5, 2, 1600), 0).arrived ==
+        Approx(costs.costModel().transfer(5, 2, 1600).ns));
+  CHECK(network.reserve(*network.route(3, 17, 1600), 0).arrived ==
+        Approx(costs.costModel().transfer(3, 17, 1600).ns));
+}
+
+TEST_CASE("streams of a core share its vector unit") {
+  // Each core does two rows of work in two streams, or one in each of two.
+  auto build = [](bool sameCore) {
+    Program p;
+    for (int i = 0; i < 2; ++i) {
+      if (i == 0 || !sameCore) {
+        CoreProgram core;
+        core.id = static_cast<uint32_t>(i);
+        p.cores.push_back(core);
+      }
+      CoreBuilder b(0);
+      b.core = p.cores.back();
+      b.nextAddress = static_cast<uint32_t>(i * 16384);
+      uint16_t row = b.buffer({1, 64, 64}, U8, 1);
+      isa::Fill fill;
+      fill.dst = row;
+      uint32_t out = addChannel(p, -1, 0, 4096, 1, 1);
+      addIO(p, i ? "b" : "a", true, DType::U8, {4096}, {0}, {out});
+      Stream &s = b.stream("fill");
+      for (int n = 0; n < 10; ++n)
+        s.instructions.push_back(fill);
+      emitSend(s, out, row, constant(0), 64);
+      p.cores.back() = b.core;
+    }
+    return p;
+  };
+  CostReport shared = *Simulator(build(true)).time();
+  CostReport apart = *Simulator(build(false)).time();
+  // A fill of 4096 bytes: 64 cycles and 4 of latency.
+  CHECK(apart.layers[0].busy_ns == Approx(10 * 68 * 2));
+  CHECK(shared.layers[0].busy_ns == Approx(20 * 68 * 2));
+  CHECK(shared.latency_ns - apart.latency_ns > 8 * 68 * 2);
 }
