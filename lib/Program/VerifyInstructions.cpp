@@ -46,6 +46,10 @@ std::string typeNames(unsigned set) {
 /// memory that the chip model needs.
 constexpr int64_t maxGathered = INT64_C(1) << 28;
 
+/// The most instructions a stream may execute for one sample; compiled programs
+/// stay far below, and a file must not keep the chip model busy for ever.
+constexpr int64_t maxExecuted = INT64_C(1) << 32;
+
 int64_t functionCount() {
   int64_t count = 0;
 #define CIMC_FUNCTION(NAME, MNEMONIC, ARITY, EXPRESSION) ++count;
@@ -548,6 +552,7 @@ void StreamVerifier::operator()(const isa::SoftmaxF32 &r) {
 Status StreamVerifier::run() {
   const Stream &source = core.core->streams[stream];
   size_t index = 0;
+  Wide executed = 0;
   auto where = [&](const char *mnemonic) {
     return fmt::format("core {}, stream {} ('{}'), instruction {} ({}): ",
                        core.core->id, stream, source.layer, index, mnemonic);
@@ -563,6 +568,16 @@ Status StreamVerifier::run() {
     std::visit(*this, instruction);
     if (!error.empty())
       return invalid(where(info.mnemonic) + error);
+    Wide times = 1;
+    for (int64_t count : loops)
+      times *= count;
+    executed += times;
+    if (executed > maxExecuted)
+      return invalid(
+          where(info.mnemonic) +
+          fmt::format("the stream executes more than {} instructions "
+                      "a sample",
+                      maxExecuted));
   }
   if (!loops.empty())
     return invalid(where("end") + "a loop is not ended");

@@ -69,12 +69,6 @@ Status cimc::checkChip(const ChipSpec &spec) {
     return fail(fmt::format("the hierarchy has {} cores; at most {} are "
                             "supported",
                             spec.cores(), maxCores));
-  // Addresses in a program are 32 bits.
-  if (spec.memoryBytes() > INT64_C(0xffffffff))
-    return fail(
-        fmt::format("core.sram_kb and tile.sram_kb give a core {} bytes "
-                    "of memory; at most {} can be addressed",
-                    spec.memoryBytes(), INT64_C(0xffffffff)));
   return {};
 }
 

@@ -1,0 +1,164 @@
+//===- CostModelTest.cpp - figures of the reference chip ------------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "cimc/Target/CostModel.h"
+
+#include <catch2/catch.hpp>
+
+using namespace cimc;
+
+static const ChipSpec card;
+static const CostModel model(card);
+static const double cycle = 2; // ns at 500 MHz
+
+TEST_CASE("a full-height product takes 132 cycles, 128 in steady state") {
+  CHECK(model.mvm(1, 1024, 64, 1, 8, 8, 1).ns == Approx(132 * cycle));
+  CHECK(model.mvm(1000, 1024, 64, 1, 8, 8, 1).ns ==
+        Approx((128 * 1000 + 4) * cycle));
+  // 64 vectors on one macro: 8,192 array cycles.
+  CHECK(model.mvm(64, 1024, 64, 1, 8, 8, 1).ns - 4 * cycle ==
+        Approx(8192 * cycle));
+  // Time depends on rows in groups, not on columns, macros or R.
+  CHECK(model.mvm(1, 1, 1, 1, 8, 8, 1).ns == Approx(12 * cycle));
+  CHECK(model.mvm(1, 64, 1, 1, 8, 8, 1).ns == Approx(12 * cycle));
+  CHECK(model.mvm(1, 65, 128, 2, 8, 8, 1).ns == Approx(20 * cycle));
+  CHECK(model.mvm(7, 1024, 64, 1, 8, 8, 4).ns == Approx((7 * 128 + 4) * cycle));
+  // 16-bit inputs are two passes.
+  CHECK(model.mvm(1, 1024, 64, 1, 8, 16, 1).ns == Approx(260 * cycle));
+}
+
+TEST_CASE("a row group's read is hidden from 5 input bits on") {
+  auto group = [&](int64_t bits) {
+    return (model.mvm(1, 1024, 64, 1, 8, bits, 1).ns - 4 * cycle) / 16;
+  };
+  CHECK(group(1) == Approx(10));
+  CHECK(group(4) == Approx(10));
+  CHECK(group(5) == Approx(10));
+  CHECK(group(6) == Approx(12));
+  // Serving two vectors hides it sooner.
+  CHECK(model.mvm(2, 64, 64, 1, 8, 3, 2).ns == Approx(12 + 4 * cycle));
+}
+
+TEST_CASE("peak throughput") {
+  CHECK(card.peakTops() == Approx(524.288));
+  CHECK(card.peakTops() / static_cast<double>(card.macros()) == Approx(0.512));
+  CHECK(card.weightBytes() == 64.0 * 1024 * 1024);
+}
+
+TEST_CASE("power of the card at its peak, by reads per vector") {
+  // The 10.4 W and 12.3 W for movement, clocks and rest are the reference's.
+  double macs = 262.144e12;
+  auto power = [&](double read, int64_t reuse) {
+    ChipSpec chip = card;
+    chip.macro.read_fj_per_bit = read;
+    CostModel m(chip);
+    int64_t vectors = 64;
+    Cost cost = m.mvm(vectors, 1024, 64, 1, 8, 8, reuse);
+    double joulePerMac = cost.nj * 1e-9 / (vectors * 1024.0 * 64);
+    return m.withRegulator(macs * joulePerMac + 10.4 + 12.3);
+  };
+  struct Row {
+    double read;
+    double watts[4];
+  };
+  for (const Row &row :
+       {Row{10, {73.4, 62.5, 56.8, 54.0}}, Row{30, {118.7, 85.1, 68.1, 59.6}},
+        Row{100, {277, 164, 108, 79.5}}})
+    for (int i = 0; i < 4; ++i) {
+      INFO(row.read << " fJ/bit, R = " << (1 << i));
+      CHECK(power(row.read, 1 << i) == Approx(row.watts[i]).epsilon(0.005));
+    }
+}
+
+TEST_CASE("energy of one product") {
+  // R = 1: 92.7 fJ and 8 bits read at 30 fJ.
+  double macs = 1024 * 64;
+  CHECK(model.mvm(1, 1024, 64, 1, 8, 8, 1).nj ==
+        Approx(macs * (92.7 + 240) * 1e-6));
+  // 4-bit weights switch and are read half as much.
+  CHECK(model.mvm(1, 1024, 128, 1, 4, 8, 1).nj ==
+        Approx(2 * macs * (46.35 + 120) * 1e-6));
+  // With a register file for one vector alone, R > 1 costs more than it saves
+  // at 10 fJ per bit.
+  ChipSpec shallow = card;
+  shallow.macro.partial_sum_depth = 1;
+  shallow.macro.read_fj_per_bit = 10;
+  CostModel m(shallow);
+  CHECK(m.mvm(64, 1024, 64, 1, 8, 8, 8).nj >
+        m.mvm(64, 1024, 64, 1, 8, 8, 1).nj);
+  // No sum crosses a group where there is one group only.
+  CHECK(m.mvm(64, 64, 64, 1, 8, 8, 8).nj < m.mvm(64, 64, 64, 1, 8, 8, 1).nj);
+  CHECK(model.mvm(0, 64, 64, 1, 8, 8, 1).ns == 0);
+}
+
+TEST_CASE("writing the card") {
+  double cells = 1024 * 512;
+  CHECK(model.program(1024 * 512).ns == Approx(cells / 64 * 3000));
+  CHECK(model.program(1).ns == Approx(3000));
+  std::vector<std::vector<int64_t>> all(8,
+                                        std::vector<int64_t>(128, 1024 * 512));
+  Cost cost = model.program(all);
+  CHECK(cost.ns * 1e-9 == Approx(0.20).epsilon(0.02));
+  CHECK(cost.nj * 1e-9 == Approx(0.32).epsilon(0.02));
+  // The faster write of the same cells.
+  ChipSpec fast = card;
+  fast.macro.write_pulse_ns = 120;
+  fast.macro.write_pj_per_bit = 64;
+  cost = CostModel(fast).program(all);
+  CHECK(cost.ns * 1e-6 == Approx(23.6).epsilon(0.01));
+  CHECK(cost.nj * 1e-6 == Approx(34).epsilon(0.02));
+}
+
+TEST_CASE("vector instructions") {
+  CHECK(model.vector(64, false).ns == Approx(5 * cycle));
+  CHECK(model.vector(65, false).ns == Approx(6 * cycle));
+  CHECK(model.vector(17, true).ns == Approx(6 * cycle));
+  CHECK(model.vector(64, false).nj == Approx(0.032));
+  CHECK(model.vector(64, true).nj == Approx(0.128));
+}
+
+TEST_CASE("memory is the core's, then the tile's") {
+  CHECK(model.sramAccess(0, 100).nj == Approx(0.1));
+  CHECK(model.sramAccess(32 * 1024, 100).nj == Approx(0.3));
+  CHECK(model.sramAccess(32 * 1024 - 50, 100).nj == Approx(0.2));
+}
+
+TEST_CASE("cores are numbered chiplet by chiplet, tile by tile") {
+  CorePosition p = model.position(card.cores() - 1);
+  CHECK(p.chiplet == 7);
+  CHECK(p.chipletRow == 1);
+  CHECK(p.chipletColumn == 3);
+  CHECK(p.tile == 15);
+  CHECK(p.tileRow == 3);
+  CHECK(p.tileColumn == 3);
+  CHECK(p.core == 3);
+  CHECK(model.position(4).tile == 1);
+  CHECK(model.position(64).chiplet == 1);
+}
+
+TEST_CASE("moving bytes") {
+  CHECK(model.transfer(5, 5, 1000).ns == 0);
+  // Same tile: one router. 16 bytes a cycle at 1 GHz.
+  CHECK(model.transfer(0, 1, 160).ns == Approx(1 + 2 + 10));
+  CHECK(model.transfer(0, 1, 161).ns == Approx(1 + 2 + 11));
+  CHECK(model.transfer(0, 1, 160).nj == Approx(160 * 8 * 0.25e-3));
+  // Tile 0 to tile 5 of a chiplet: one right, one down.
+  CHECK(model.transfer(0, 20, 160).ns == Approx(1 + 4 + 10));
+  CHECK(model.transfer(0, 20, 160).nj == Approx(160 * 8 * 0.5e-3));
+  CHECK(model.transfer(20, 0, 160).ns == model.transfer(0, 20, 160).ns);
+  // Chiplet 0 to 5: two hops of 10 ns.
+  CHECK(model.transfer(0, 64 * 5, 160).ns == Approx(1 + 2 + 20 + 10));
+  // The host's link of 16 GB/s.
+  CHECK(model.transfer(-1, 0, 16000).ns == Approx(500 + 3 + 1000));
+  CHECK(model.transfer(20, -1, 16).ns == Approx(500 + 1 + 4 + 1));
+}
+
+TEST_CASE("power at rest") {
+  CHECK(model.staticPower() == Approx(8 * 0.6 + 3));
+  CHECK(model.withClock(100) == Approx(115));
+}
