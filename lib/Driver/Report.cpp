@@ -150,8 +150,9 @@ std::string cimc::summary(const Program &program, const CostReport &cost,
                    "inference",
                    100 * cost.utilization, grouped(cost.macs)));
   line("power",
-       fmt::format("{:.3g} W on average, {:.3g} W at most (limit {:.3g} W)",
-                   cost.average_power_w, cost.peak_power_w, chip.power.tdp_w));
+       fmt::format("{:.3g} W on average, {:.3g} W at most (limit {:.3g} W){}",
+                   cost.average_power_w, cost.peak_power_w, chip.power.tdp_w,
+                   cost.throttled ? "; the limit slows it down" : ""));
   line("program",
        fmt::format("{} instructions, {}", grouped(program.instructionCount()),
                    sizeText(programBytes)));
@@ -182,6 +183,8 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
   json["latency_ns"] = cost.latency_ns;
   json["period_ns"] = cost.period_ns;
   json["throughput_per_s"] = cost.period_ns > 0 ? 1e9 / cost.period_ns : 0;
+  json["throttled"] = cost.throttled;
+  json["unthrottled_period_ns"] = cost.unthrottled_period_ns;
   json["energy_nj"] = cost.energy_nj;
   json["energy_by_component_nj"] = cost.energy_by_component_nj;
   json["average_power_w"] = cost.average_power_w;
@@ -206,28 +209,4 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
                       {"arrays", layer.macros},
                       {"cores", layer.cores}});
   json["layers"] = std::move(layers);
-}
-
-std::string cimc::chromeTrace(const CostReport &cost) {
-  Json events = Json::array();
-  int64_t track = 0;
-  for (const LayerCost &layer : cost.layers) {
-    events.push_back({{"name", "thread_name"},
-                      {"ph", "M"},
-                      {"pid", 0},
-                      {"tid", track},
-                      {"args", {{"name", layer.layer}}}});
-    events.push_back({{"name", layer.layer},
-                      {"ph", "X"},
-                      {"pid", 0},
-                      {"tid", track},
-                      {"ts", 0},
-                      {"dur", layer.busy_ns / 1000},
-                      {"args",
-                       {{"energy_nj", layer.energy_nj},
-                        {"arrays", layer.macros},
-                        {"cores", layer.cores}}}});
-    ++track;
-  }
-  return dump(Json{{"displayTimeUnit", "ns"}, {"traceEvents", events}});
 }

@@ -252,11 +252,14 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
                     machine.program->chip.name, withUnit(cost->latency_ns, "s"),
                     withUnit(cost->period_ns, "s"),
                     withUnit(cost->energy_nj, "J"), cost->average_power_w);
-    if (line.has(Option::Trace))
-      if (Status status =
-              writeFileAtomically(line.get(Option::Trace), chromeTrace(*cost));
+    if (line.has(Option::Trace)) {
+      Result<std::string> trace = machine.simulator->trace();
+      if (!trace)
+        return trace.takeError();
+      if (Status status = writeFileAtomically(line.get(Option::Trace), *trace);
           !status)
         return status;
+    }
   }
   output.json["peak_rss_mb"] = peakMemoryMB();
 

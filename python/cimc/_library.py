@@ -19,7 +19,8 @@ def candidates():
         paths.append(os.environ["CIMC_LIBRARY"])
     paths.append(os.path.join(_HERE, "libcimc.so"))
     root = os.path.dirname(os.path.dirname(_HERE))
-    paths.append(os.path.join(root, "build", "lib", "libcimc.so"))
+    for build in ("build", os.path.join("build", "release")):
+        paths.append(os.path.join(root, build, "lib", "libcimc.so"))
     return paths
 
 

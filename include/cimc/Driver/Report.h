@@ -48,10 +48,6 @@ Json inspectJson(const Program &program, int64_t programBytes);
 /// Inputs or outputs as JSON: name, type, shape.
 Json ioJson(const std::vector<ModelIO> &ios);
 
-/// Costs in the Chrome trace format (chrome://tracing, Perfetto): one track
-/// for each layer.
-std::string chromeTrace(const CostReport &cost);
-
 /// JSON as text; invalid UTF-8 is replaced, never an exception.
 std::string dump(const Json &json);
 
