@@ -1,0 +1,375 @@
+//===- StreamEmitterOps.cpp - what each operation streams -------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "StreamEmitter.h"
+
+#include "cimc/Support/Numerics.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace cimc;
+using namespace cimc::sched;
+
+//===----------------------------------------------------------------------===//
+// Sums
+//===----------------------------------------------------------------------===//
+
+void StreamEmitter::emitMvm(cim::MvmOp op) {
+  Value result = op.getResult();
+  RowForm form = plan.form(result);
+  auto weights = SymbolTable::lookupNearestSymbolFrom<cim::WeightsOp>(
+      op, op.getWeightsAttr());
+  int64_t perMacro = chip.weightColumns(weights.getBits());
+  int64_t mask = 0, begin_ = 0;
+  ArrayRef<int64_t> macros = op.getMacros().value_or(ArrayRef<int64_t>());
+  for (int64_t macro : macros) {
+    int64_t columns = std::min(perMacro, form.channels - begin_);
+    if (columns <= 0)
+      break;
+    mask |= int64_t(1) << macro;
+    // Tiles of other pixels may use the same cells.
+    if (written.insert({core, macro, op.getMacroRow()}).second)
+      CellsOp::create(memory, loc, op.getWeights(), core, macro,
+                      op.getMacroRow(), op.getKBegin(), op.getKSize(),
+                      op.getNBegin() + begin_, columns);
+    begin_ += columns;
+  }
+
+  Input in = input(op.getInputMutable(), op.getPadValue());
+  Output out = output(result);
+  int64_t x = op.getXBegin();
+  int64_t end_ = x + cast<RankedTensorType>(result.getType()).getDimSize(1);
+  int64_t reuse = std::min(chip.macro.partial_sum_depth, form.pixels);
+  Affine row{0, form.chunks, form.chunks > 1};
+  loop(
+      form.rows,
+      [&] {
+        waitRow(in);
+        loop(form.chunks, [&] {
+          begin(out);
+          sched::MvmOp::create(code, loc, mask, form.channels, op.getMacroRow(),
+                               0, weights.getBits(), in.view, op.getWindow(),
+                               op.getKBegin(), op.getKSize(), out.view,
+                               Affine{0, 1, 0}, row,
+                               Affine{x, 0, form.chunks > 1 ? form.pixels : 0},
+                               form.pixels, end_, 0, reuse);
+          end(out, row);
+        });
+        freeRow(in);
+      },
+      form.chunks > 1);
+  freeRest(in, form.rows);
+}
+
+void StreamEmitter::emitSum(cim::SumOp op) {
+  RowForm form = plan.form(op.getResult());
+  SmallVector<Input> inputs;
+  for (OpOperand &operand : op->getOpOperands())
+    inputs.push_back(input(operand));
+  Output out = output(op.getResult());
+  // Chunks are rows here: they pass one by one.
+  loop(form.rows * form.chunks, [&] {
+    Affine row{0, 1, 0};
+    for (const Input &in : inputs)
+      wait(in, {1, 1, 0});
+    begin(out);
+    for (auto [i, in] : llvm::enumerate(inputs)) {
+      if (i == 0)
+        CopyOp::create(code, loc, in.view, row, out.view, row);
+      else
+        AddIOp::create(code, loc, in.view, row, out.view, row);
+    }
+    for (const Input &in : inputs)
+      free(in, {1, 1, 0});
+    end(out, row);
+  });
+}
+
+void StreamEmitter::emitRequantize(cim::RequantizeOp op) {
+  RowForm form = plan.form(op.getInput()), result = plan.form(op.getResult());
+  // {i32 bias, f32 multiplier} for each channel.
+  SmallVector<int32_t> constants;
+  for (int64_t c = 0; c < result.channels; ++c) {
+    float multiplier =
+        op.getMultiplier()[op.getMultiplier().size() == 1 ? 0 : c];
+    constants.push_back(op.getBias()[op.getBias().size() == 1 ? 0 : c]);
+    constants.push_back(llvm::bit_cast<int32_t>(multiplier));
+  }
+  auto table = data(DenseElementsAttr::get(
+      RankedTensorType::get({result.channels, 2}, code.getI32Type()),
+      ArrayRef<int32_t>(constants)));
+
+  Input in = input(op.getInputMutable());
+  Output out = output(op.getResult());
+  bool chunked = form.chunks > 1;
+  Affine row{0, form.chunks, chunked}, next{1, form.chunks, chunked};
+  loop(
+      result.rows,
+      [&] {
+        if (chunked)
+          begin(out);
+        loop(form.chunks, [&] {
+          wait(in, next);
+          if (!chunked)
+            begin(out);
+          sched::RequantizeOp::create(
+              code, loc, in.view, row, out.view, Affine{0, 1, 0},
+              Affine{0, 0, chunked ? form.pixels : 0}, form.pixels, table,
+              op.getZero(), op.getLow(), op.getHigh());
+          free(in, next);
+        });
+        end(out, {0, 1, 0});
+      },
+      chunked);
+}
+
+void StreamEmitter::emitRowSum(cim::RowSumOp op) {
+  Input in = input(op->getOpOperand(0));
+  Output out = output(op.getResult());
+  Affine first{0, 0, 0};
+  begin(out);
+  wait(in, {1, 0, 0});
+  sched::RowSumOp::create(code, loc, in.view, first, out.view, first, 1);
+  free(in, {1, 0, 0});
+  if (in.total > 1) {
+    // Always a loop: i0 counts the rows after the first.
+    loop(
+        in.total - 1,
+        [&] {
+          wait(in, {2, 1, 0});
+          sched::RowSumOp::create(code, loc, in.view, Affine{1, 1, 0}, out.view,
+                                  first, 0);
+          free(in, {2, 1, 0});
+        },
+        true);
+  }
+  end(out, first);
+}
+
+//===----------------------------------------------------------------------===//
+// Whole maps
+//===----------------------------------------------------------------------===//
+
+void StreamEmitter::emitWhole(Operation *op) {
+  SmallVector<Input> inputs;
+  for (OpOperand &operand : op->getOpOperands())
+    inputs.push_back(input(operand));
+  Value result = op->getResult(0);
+  RowForm form = plan.form(result);
+  Output out = output(result, /*whole=*/true);
+  for (const Input &in : inputs)
+    waitAll(in);
+  if (auto product = dyn_cast<cim::MatMulOp>(op)) {
+    sched::MatMulOp::create(code, loc, inputs[0].view, inputs[1].view, out.view,
+                            product.getBatch(), product.getM(), product.getK(),
+                            product.getN(), product.getTransposeB(),
+                            product.getZa(), product.getZb());
+  } else {
+    auto move = cast<cim::MoveOp>(op);
+    int64_t moved = 1;
+    for (int64_t count : move.getCounts())
+      moved *= count;
+    if (moved < form.rows * form.pixels * form.channels)
+      loop(form.rows, [&] {
+        FillOp::create(code, loc, out.view, Affine{0, 1, 0}, move.getFill());
+      });
+    SmallVector<int64_t> pattern{elementBytes(form.type),
+                                 int64_t(move.getSrcOffset()),
+                                 int64_t(move.getDstOffset())};
+    auto append = [&](ArrayRef<int64_t> values, int64_t unused) {
+      pattern.append(6 - values.size(), unused);
+      pattern.append(values.begin(), values.end());
+    };
+    append(move.getCounts(), 1);
+    append(move.getSrcStrides(), 0);
+    append(move.getDstStrides(), 0);
+    sched::MoveOp::create(code, loc, inputs[0].view, out.view, pattern);
+  }
+  for (const Input &in : inputs)
+    freeAll(in);
+  loop(form.rows, [&] { end(out, {0, 1, 0}); });
+}
+
+void StreamEmitter::emitReshape(cim::ReshapeOp op) {
+  Value result = op.getResult();
+  OpOperand &operand = op->getOpOperand(0);
+  RowForm form = plan.form(result);
+  bool whole = readsWhole(op, 0);
+  Source source = plan.source(operand);
+  RowForm from = plan.form(operand.get());
+  Input in;
+  in.channel = source.channel;
+  in.consumer = source.consumer;
+  in.total = from.rows;
+  if (source.channel >= 0) {
+    // The rows of the result as they lie in the operand's: in the same row,
+    // or in a ring that holds the whole map.
+    Geometry g{plan.channels[source.channel].name,
+               form.rows,
+               form.pixels,
+               form.channels,
+               form.type,
+               0,
+               form.channels * elementBytes(form.type),
+               0,
+               0,
+               0};
+    if (whole) {
+      g.rowPitch = form.rowBytes();
+      g.slots = form.rows;
+    }
+    in.view = view(g);
+  } else {
+    Value value = operand.get();
+    while (auto reshape = value.getDefiningOp<cim::ReshapeOp>())
+      value = reshape.getInput();
+    in.view =
+        view({data(value.getDefiningOp<cim::ConstantOp>().getValue()).str(),
+              form.rows, form.pixels, form.channels, form.type, 0,
+              form.channels * elementBytes(form.type), form.rowBytes(),
+              form.rows, 0});
+  }
+  Output out;
+  out.view = in.view;
+  out.destinations = plan.destinations(result);
+  if (whole)
+    waitAll(in);
+  loop(form.rows, [&] {
+    if (!whole)
+      wait(in, {1, 1, 0});
+    end(out, {0, 1, 0});
+    if (!whole)
+      free(in, {1, 1, 0});
+  });
+  if (whole)
+    freeAll(in);
+}
+
+void StreamEmitter::emitRowConcat(cim::ConcatOp op) {
+  Output out;
+  out.destinations = plan.destinations(op.getResult());
+  for (OpOperand &operand : op->getOpOperands()) {
+    Input in = input(operand);
+    out.view = in.view;
+    loop(in.total, [&] {
+      wait(in, {1, 1, 0});
+      end(out, {0, 1, 0});
+      free(in, {1, 1, 0});
+    });
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Row by row
+//===----------------------------------------------------------------------===//
+
+/// What a window reads outside its input.
+static int64_t padValue(Operation *op) {
+  if (auto depthwise = dyn_cast<cim::DepthwiseOp>(op))
+    return depthwise.getPadValue();
+  if (auto average = dyn_cast<cim::AvgPoolOp>(op))
+    return average.getZeroIn();
+  if (!isa<cim::MaxPoolOp>(op))
+    return 0;
+  Type type =
+      cast<RankedTensorType>(op->getOperand(0).getType()).getElementType();
+  if (type.isUnsignedInteger() || !type.isIntOrIndex())
+    return 0;
+  return -(int64_t(1) << (type.getIntOrFloatBitWidth() - 1));
+}
+
+LogicalResult StreamEmitter::emitElementwise(Operation *op) {
+  SmallVector<Input> inputs;
+  for (OpOperand &operand : op->getOpOperands())
+    inputs.push_back(input(operand, padValue(op)));
+  LogicalResult result = success();
+  Affine row{0, 1, 0};
+  rowByRow(op, inputs, [&](const Output &out) {
+    const Input &in = inputs.front();
+    Affine a = rowOf(in);
+    StringRef dst = out.view;
+    // Windows are placed by the output row.
+    result = TypeSwitch<Operation *, LogicalResult>(op)
+                 .Case([&](cim::AddOp add) {
+                   AddQOp::create(code, loc, in.view, a, inputs[1].view,
+                                  rowOf(inputs[1]), dst, row, add.getRa(),
+                                  add.getRb(), add.getF(), add.getLow(),
+                                  add.getHigh());
+                   return success();
+                 })
+                 .Case([&](cim::MulOp mul) {
+                   MulQOp::create(code, loc, in.view, a, inputs[1].view,
+                                  rowOf(inputs[1]), dst, row, mul.getZa(),
+                                  mul.getZb(), mul.getR(), mul.getZc(),
+                                  mul.getLow(), mul.getHigh());
+                   return success();
+                 })
+                 .Case([&](cim::LookupOp lookup) {
+                   sched::LookupOp::create(code, loc, in.view, a, dst, row,
+                                           bytes(lookup.getTable()));
+                   return success();
+                 })
+                 .Case([&](cim::MaxPoolOp pool) {
+                   sched::MaxPoolOp::create(code, loc, in.view, row, dst, row,
+                                            pool.getWindow());
+                   return success();
+                 })
+                 .Case([&](cim::AvgPoolOp pool) {
+                   sched::AvgPoolOp::create(
+                       code, loc, in.view, row, dst, row, pool.getWindow(),
+                       pool.getScaleIn(), pool.getZeroIn(), pool.getScaleOut(),
+                       pool.getZeroOut(), pool.getCountIncludePad());
+                   return success();
+                 })
+                 .Case([&](cim::DepthwiseOp conv) {
+                   sched::DepthwiseOp::create(code, loc, in.view, row, dst, row,
+                                              conv.getWindow(),
+                                              data(conv.getWeights()));
+                   return success();
+                 })
+                 .Case([&](cim::SoftmaxOp softmax) {
+                   SoftmaxQOp::create(code, loc, in.view, a, dst, row,
+                                      floats(softmax.getTable()),
+                                      softmax.getY(), softmax.getZero());
+                   return success();
+                 })
+                 .Case([&](cim::QuantizeOp quantize) {
+                   sched::QuantizeOp::create(code, loc, in.view, a, dst, row,
+                                             quantize.getScale(),
+                                             quantize.getZero());
+                   return success();
+                 })
+                 .Case([&](cim::DequantizeOp dequantize) {
+                   sched::DequantizeOp::create(code, loc, in.view, a, dst, row,
+                                               dequantize.getScale(),
+                                               dequantize.getZero());
+                   return success();
+                 })
+                 .Case([&](cim::MapOp map) -> LogicalResult {
+                   numerics::Function function;
+                   if (!numerics::parseFunction(map.getFunction().str().c_str(),
+                                                function))
+                     return map.emitOpError("has no fp32 function '")
+                            << map.getFunction() << "' on the vector unit";
+                   const Input &b = inputs.back();
+                   sched::MapOp::create(code, loc, uint64_t(function), in.view,
+                                        a, b.view, rowOf(b), dst, row,
+                                        map.getAlpha(), map.getBeta());
+                   return success();
+                 })
+                 .Case([&](cim::SoftmaxF32Op) {
+                   sched::SoftmaxF32Op::create(code, loc, in.view, a, dst, row);
+                   return success();
+                 })
+                 .Default([](Operation *other) {
+                   return other->emitOpError("cannot be scheduled");
+                 });
+  });
+  return result;
+}
