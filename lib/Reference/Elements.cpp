@@ -69,6 +69,24 @@ ArrayRef<char> reference::elementBytes(ElementsAttr attr) {
   return bytes;
 }
 
+std::string reference::missingElements(ElementsAttr attr) {
+  auto resource = dyn_cast<DenseResourceElementsAttr>(attr);
+  if (!resource)
+    return "";
+  std::string name = resource.getRawHandle().getKey().str();
+  AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+  if (!blob)
+    return "the file has no data for the resource '" + name + "'";
+  std::optional<DType> type = elementDType(attr.getElementType());
+  size_t need =
+      static_cast<size_t>(attr.getNumElements()) * (type ? byteSize(*type) : 1);
+  if (blob->getData().size() == need)
+    return "";
+  return "the resource '" + name + "' has " +
+         std::to_string(blob->getData().size()) +
+         " bytes, but its type needs " + std::to_string(need);
+}
+
 HostTensor toHostTensor(ElementsAttr attr) {
   std::vector<int64_t> shape(attr.getShapedType().getShape().vec());
   Type element = attr.getElementType();

@@ -14,6 +14,7 @@
 #include "mlir/IR/BuiltinAttributeInterfaces.h"
 
 #include <optional>
+#include <string>
 
 namespace cimc::reference {
 
@@ -23,6 +24,10 @@ std::optional<DType> elementDType(mlir::Type type);
 /// The elements of an attribute in row-major order, aligned, where they can be
 /// read without a copy; else empty.
 llvm::ArrayRef<char> elementBytes(mlir::ElementsAttr attr);
+
+/// What is wrong with an attribute's bytes, which a file may have left out;
+/// empty where nothing is.
+std::string missingElements(mlir::ElementsAttr attr);
 
 } // namespace cimc::reference
 

@@ -239,6 +239,8 @@ private:
                          "type");
     if (op->use_empty())
       return {};
+    if (std::string wrong = missingElements(op.getValue()); !wrong.empty())
+      return failure(op, wrong, ExitCode::InvalidInput);
     Slot &slot = slots[op.getResult()];
     slot.remaining = usesOf(op.getResult());
     size_t bytes = static_cast<size_t>(info->size()) * byteSize(info->dtype);
@@ -314,8 +316,12 @@ evaluateNNOp(Operation *op, const std::vector<HostTensor> &operands) {
                        " operands, but has " +
                        std::to_string(op->getNumOperands()),
                    ExitCode::Internal);
-  if (auto constant = dyn_cast<nn::ConstantOp>(op))
+  if (auto constant = dyn_cast<nn::ConstantOp>(op)) {
+    std::string wrong = missingElements(constant.getValue());
+    if (!wrong.empty())
+      return failure(op, wrong, ExitCode::InvalidInput);
     return std::vector<HostTensor>{toHostTensor(constant.getValue())};
+  }
   SmallVector<Operand> in;
   for (size_t i = 0; i < operands.size(); ++i) {
     Result<Operand> operand =

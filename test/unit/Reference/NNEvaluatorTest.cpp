@@ -399,6 +399,21 @@ TEST_CASE("what cannot be evaluated says so") {
   CHECK_THAT(e.message, Contains("'nn.cast': cannot convert float16"));
 }
 
+TEST_CASE("a constant whose data is not in the file is an error") {
+  std::string body = R"(func.func @main() -> tensor<2xf32> {
+    %w = nn.constant dense_resource<left_out> : tensor<2xf32> : tensor<2xf32>
+    return %w : tensor<2xf32> })";
+  Error e = fails(body, {});
+  CHECK(e.code == ExitCode::InvalidInput);
+  CHECK_THAT(e.message, Contains("no data for the resource 'left_out'"));
+  e = fails(R"(func.func @main() -> tensor<3xf32> {
+    %w = nn.constant dense_resource<short> : tensor<3xf32> : tensor<3xf32>
+    return %w : tensor<3xf32> }
+  {-# dialect_resources: { builtin: { short: "0x040000000000803F" } } #-})",
+            {});
+  CHECK_THAT(e.message, Contains("has 4 bytes, but its type needs 12"));
+}
+
 TEST_CASE("single operations are evaluated for constant folding") {
   auto module = parse(function("%x: tensor<2xf32>", "tensor<2xf32>", R"(
     %r = nn.sqrt %x : (tensor<2xf32>) -> tensor<2xf32>)"));
