@@ -114,9 +114,9 @@ inline int32_t add(int32_t a, int32_t b, const AddConstants &c, Range range) {
 }
 
 /// R5: whether the kernel sees `a` as the broadcast scalar of each contiguous
-/// span of the result: of the innermost axis where one shape is not 1, `a` is 1.
-/// Then the operands swap roles: addConstants(b.., a..) and add(b, a, ..).
-/// Shapes are aligned at the right, like numpy's.
+/// span of the result: of the innermost axis where one shape is not 1, `a`
+/// is 1. Then the operands swap roles: addConstants(b.., a..) and add(b, a,
+/// ..). Shapes are aligned at the right, like numpy's.
 bool firstIsSpanScalar(const std::vector<int64_t> &shapeA,
                        const std::vector<int64_t> &shapeB);
 
@@ -152,8 +152,8 @@ inline int32_t averageFinish(float sum, int64_t count, float scaleY,
 /// function of odd degree on [-18, 18].
 float logistic(float x);
 
-/// QLinearSoftmax's constants: `table[i]` is the exponential of an input that is
-/// `255 - i` steps below the largest of its row, `y` is floor(1 / scaleY).
+/// QLinearSoftmax's constants: `table[i]` is the exponential of an input that
+/// is `255 - i` steps below the largest of its row, `y` is floor(1 / scaleY).
 struct SoftmaxConstants {
   std::array<float, 256> table;
   float y;
@@ -166,7 +166,8 @@ SoftmaxConstants softmaxConstants(float scaleX, float scaleY, int64_t length);
 void softmaxRow(const uint8_t *in, uint8_t *out, int64_t length, bool isSigned,
                 const std::array<float, 256> &table, float y, int32_t zeroY);
 
-/// softmax of `length` floats at stride 1: exp(x - max), summed in order, divided.
+/// softmax of `length` floats at stride 1: exp(x - max), summed in order,
+/// divided.
 void softmaxF32(const float *in, float *out, int64_t length);
 
 /// Functions of one fp32 variable that tables and the vector unit compute.
