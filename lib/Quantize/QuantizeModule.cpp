@@ -8,12 +8,11 @@
 
 #include "cimc/Quantize/Quantize.h"
 
+#include "Calibration.h"
 #include "Constants.h"
 #include "Fuse.h"
-#include "RangePlan.h"
 
 #include "cimc/Reference/Evaluator.h"
-#include "cimc/Support/Parallel.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,111 +24,21 @@ namespace cimc {
 
 namespace {
 
-DType dtypeOf(Type type) {
-  if (type.isF32())
-    return DType::F32;
-  if (type.isInteger(64))
-    return DType::I64;
-  if (type.isInteger(32))
-    return DType::I32;
-  if (type.isInteger(1))
-    return DType::Bool;
-  return type.isUnsignedInteger(8) ? DType::U8 : DType::I8;
-}
-
-Status checkSample(func::FuncOp entry, const std::vector<HostTensor> &sample,
-                   int64_t index) {
-  auto where = "calibration sample " + std::to_string(index);
-  if (sample.size() != entry.getNumArguments())
-    return Error{ExitCode::InvalidInput,
-                 where + " has " + std::to_string(sample.size()) +
-                     " tensors, but the model has " +
-                     std::to_string(entry.getNumArguments()) + " inputs"};
-  for (auto [i, argument] : llvm::enumerate(entry.getArguments())) {
-    auto type = cast<RankedTensorType>(argument.getType());
-    std::vector<int64_t> shape(type.getShape());
-    std::string name = "input " + std::to_string(i);
-    if (auto attr = entry.getArgAttrOfType<StringAttr>(i, "nn.name"))
-      name = "'" + attr.getValue().str() + "'";
-    DType expected = dtypeOf(type.getElementType());
-    if (sample[i].shape != shape || sample[i].type != expected)
-      return Error{ExitCode::InvalidInput,
-                   where + ": " + name + " is " + cimc::name(sample[i].type) +
-                       " " + shapeString(sample[i].shape) +
-                       ", but the model takes " + cimc::name(expected) + " " +
-                       shapeString(shape)};
-  }
-  return {};
-}
-
-// Fills one histogram per group of the plan.
-Status calibrate(ModuleOp module, func::FuncOp entry, SampleSource &samples,
-                 unsigned threads, const RangePlan &plan,
-                 std::vector<Histogram> &histograms) {
-  threads = std::max(1u, threads);
-  std::vector<std::vector<Histogram>> partial(threads);
-  for (auto &part : partial)
-    part.resize(plan.groupCount());
-  int64_t done = 0;
-  while (true) {
-    std::vector<std::vector<HostTensor>> batch;
-    while (batch.size() < 4 * static_cast<size_t>(threads)) {
-      auto sample = samples.next();
-      if (!sample)
-        return sample.takeError();
-      if (!*sample)
-        break;
-      int64_t index = done + static_cast<int64_t>(batch.size());
-      if (Status status = checkSample(entry, **sample, index); !status)
-        return status;
-      batch.push_back(std::move(**sample));
-    }
-    if (batch.empty())
-      break;
-    std::vector<Status> failures(batch.size());
-    parallelForRanges(
-        static_cast<int64_t>(batch.size()), threads,
-        [&](unsigned thread, int64_t begin, int64_t end) {
-          auto count = [&](Value value, const HostTensor &tensor) {
-            int64_t group = plan.observedGroup(value);
-            if (group >= 0 && tensor.type == DType::F32)
-              partial[thread][group].add(tensor.as<float>(), tensor.size());
-          };
-          for (int64_t i = begin; i < end; ++i) {
-            for (auto [argument, tensor] :
-                 llvm::zip_equal(entry.getArguments(), batch[i]))
-              count(argument, tensor);
-            auto outputs = evaluateNN(module, batch[i],
-                                      [&](Value value, const HostTensor &t) {
-                                        if (!isa<BlockArgument>(value))
-                                          count(value, t);
-                                      });
-            if (!outputs)
-              failures[i] = outputs.takeError();
-          }
-        });
-    for (Status &failure : failures)
-      if (!failure)
-        return failure;
-    done += static_cast<int64_t>(batch.size());
-  }
-  if (done == 0)
-    return Error{ExitCode::InvalidInput,
-                 "there are no calibration samples; give at least one, better "
-                 "100 or more that cover what the model will see"};
-  histograms.assign(plan.groupCount(), {});
-  for (auto &part : partial)
-    for (size_t i = 0; i < part.size(); ++i)
-      histograms[i].merge(part[i]);
-  return {};
-}
+// A bias constant in two versions.
+struct Correction {
+  nn::ConstantOp bias;
+  ElementsAttr plain, corrected;
+};
 
 class Inserter {
 public:
   Inserter(func::FuncOp entry, const RangePlan &plan,
-           const QuantizeOptions &options)
-      : entry(entry), plan(plan), options(options),
+           const Statistics &statistics, const QuantizeOptions &options)
+      : entry(entry), plan(plan), statistics(statistics), options(options),
         builder(entry.getContext()) {}
+
+  /// Biases, and what they become when they are corrected.
+  const std::vector<Correction> &corrections() const { return corrected; }
 
   void run() {
     for (Operation &op : llvm::make_early_inc_range(entry.front())) {
@@ -214,6 +123,7 @@ private:
     std::vector<float> biases;
     if (bias)
       biases = readFloats(bias);
+    std::vector<double> means = statistics.inputMeans(op);
     Scales xScales, wScales;
     if (left)
       op->setOperand(
@@ -239,18 +149,64 @@ private:
     for (float scale : wScales.scale)
       scales.scale.push_back(xScales.scale[0] * scale);
     scales.zero.assign(scales.scale.size(), 0);
-    std::vector<int32_t> integers(biases.size());
-    for (size_t c = 0; c < biases.size(); ++c)
-      integers[c] = numerics::quantizeBias(biases[c], xScales.scale[0],
-                                           wScales.scaleAt(c));
     Type element =
         signedType(builder.getContext(), 32, INT32_MIN, INT32_MAX, scales);
     auto shape = cast<ShapedType>(bias.getResult().getType()).getShape();
-    op->setOperand(
-        2, dequantized(op->getLoc(),
-                       makeIntegers(builder, bias.getLoc(),
-                                    RankedTensorType::get(shape, element),
-                                    integers, nodeName(bias))));
+    auto make = [&](const std::vector<float> &values) {
+      std::vector<int32_t> integers(values.size());
+      for (size_t c = 0; c < values.size(); ++c)
+        integers[c] = numerics::quantizeBias(values[c], xScales.scale[0],
+                                             wScales.scaleAt(c));
+      return makeIntegers(builder, bias.getLoc(),
+                          RankedTensorType::get(shape, element), integers,
+                          nodeName(bias));
+    };
+    Value plain = make(biases);
+    op->setOperand(2, dequantized(op->getLoc(), plain));
+    std::vector<double> shift = meanShift(op, right, means);
+    if (shift.size() != biases.size())
+      return;
+    for (size_t c = 0; c < biases.size(); ++c)
+      biases[c] = static_cast<float>(biases[c] - shift[c]);
+    nn::ConstantOp other = constantOf(make(biases));
+    corrected.push_back(
+        {constantOf(plain), constantOf(plain).getValue(), other.getValue()});
+    other.erase();
+  }
+
+  // How much rounding the weights moves the mean of each output: the change of
+  // the weights times the means of the inputs. Padding is taken for inside.
+  std::vector<double> meanShift(Operation *op, nn::ConstantOp real,
+                                const std::vector<double> &means) {
+    Value source = quantizedSource(op->getOperand(1));
+    auto shape = cast<ShapedType>(op->getOperand(1).getType()).getShape();
+    if (!real || !source || means.empty())
+      return {};
+    std::vector<float> before = readFloats(real);
+    std::vector<float> after = readReals(constantOf(source));
+    if (auto conv = dyn_cast<nn::ConvOp>(op)) {
+      std::vector<double> shift(shape[0], 0.0);
+      int64_t channels = shape[1];
+      int64_t taps = static_cast<int64_t>(before.size()) / shape[0] / channels;
+      int64_t outputs = shape[0] / conv.getGroup();
+      for (int64_t m = 0, i = 0; m < shape[0]; ++m)
+        for (int64_t c = 0; c < channels; ++c)
+          for (int64_t k = 0; k < taps; ++k, ++i)
+            shift[m] += (static_cast<double>(after[i]) - before[i]) *
+                        means[m / outputs * channels + c];
+      return shift;
+    }
+    if (shape.size() != 2)
+      return {};
+    bool transposed = cast<nn::MatMulOp>(op).getTransposeB();
+    std::vector<double> shift(shape[transposed ? 0 : 1], 0.0);
+    for (int64_t i = 0, e = static_cast<int64_t>(before.size()); i < e; ++i) {
+      int64_t row = i / shape[1], column = i % shape[1];
+      shift[transposed ? row : column] +=
+          (static_cast<double>(after[i]) - before[i]) *
+          means[transposed ? column : row];
+    }
+    return shift;
   }
 
   // Operands that are one number everywhere, exactly.
@@ -267,9 +223,32 @@ private:
 
   func::FuncOp entry;
   const RangePlan &plan;
+  const Statistics &statistics;
   const QuantizeOptions &options;
   OpBuilder builder;
+  std::vector<Correction> corrected;
 };
+
+// Keeps corrected biases where they bring the outputs nearer to the float
+// network's.
+Status correctBiases(ModuleOp module, const std::vector<Correction> &all,
+                     const Statistics &statistics, unsigned threads) {
+  if (all.empty())
+    return {};
+  auto plain = outputError(module, statistics, threads);
+  if (!plain)
+    return plain.takeError();
+  for (const Correction &one : all)
+    nn::ConstantOp(one.bias).setValueAttr(one.corrected);
+  auto corrected = outputError(module, statistics, threads);
+  if (!corrected)
+    return corrected.takeError();
+  if (*corrected < *plain)
+    return {};
+  for (const Correction &one : all)
+    nn::ConstantOp(one.bias).setValueAttr(one.plain);
+  return {};
+}
 
 } // namespace
 
@@ -302,13 +281,17 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
   if (!entry)
     return entry.takeError();
   RangePlan plan(*entry);
-  std::vector<Histogram> histograms;
+  Statistics statistics;
   if (Status status =
-          calibrate(module, *entry, samples, options.threads, plan, histograms);
+          statistics.collect(module, *entry, samples, options.threads, plan);
       !status)
     return status;
-  plan.choose(histograms, options.method);
-  Inserter(*entry, plan, options).run();
+  plan.choose(statistics.histograms, options.method);
+  Inserter inserter(*entry, plan, statistics, options);
+  inserter.run();
+  if (options.biasCorrection)
+    return correctBiases(module, inserter.corrections(), statistics,
+                         options.threads);
   return {};
 }
 

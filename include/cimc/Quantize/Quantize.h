@@ -30,6 +30,10 @@ struct QuantizeOptions {
   int weightBits = 8;
   /// Samples evaluated at the same time. The result does not depend on it.
   unsigned threads = 1;
+  /// Shift biases against the change of means that rounding weights causes;
+  /// kept where the outputs on the first samples come nearer to the float
+  /// model's.
+  bool biasCorrection = true;
 };
 
 /// Calibration samples: for each, one tensor per argument of the entry

@@ -1,0 +1,215 @@
+//===- Calibration.cpp - what samples say of a network ----------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Calibration.h"
+
+#include "Constants.h"
+
+#include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/Parallel.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+
+namespace cimc::quantization {
+
+namespace {
+
+// Samples that are kept to compare networks.
+constexpr size_t keptSamples = 16;
+// Means are sums of multiples of 2^-24.
+constexpr double meanUnit = 16777216.0;
+
+DType dtypeOf(Type type) {
+  if (type.isF32())
+    return DType::F32;
+  if (type.isInteger(64))
+    return DType::I64;
+  if (type.isInteger(32))
+    return DType::I32;
+  if (type.isInteger(1))
+    return DType::Bool;
+  return type.isUnsignedInteger(8) ? DType::U8 : DType::I8;
+}
+
+Status checkSample(func::FuncOp entry, const std::vector<HostTensor> &sample,
+                   int64_t index) {
+  auto where = "calibration sample " + std::to_string(index);
+  if (sample.size() != entry.getNumArguments())
+    return Error{ExitCode::InvalidInput,
+                 where + " has " + std::to_string(sample.size()) +
+                     " tensors, but the model has " +
+                     std::to_string(entry.getNumArguments()) + " inputs"};
+  for (auto [i, argument] : llvm::enumerate(entry.getArguments())) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    std::vector<int64_t> shape(type.getShape());
+    std::string name = "input " + std::to_string(i);
+    if (auto attr = entry.getArgAttrOfType<StringAttr>(i, "nn.name"))
+      name = "'" + attr.getValue().str() + "'";
+    DType expected = dtypeOf(type.getElementType());
+    if (sample[i].shape != shape || sample[i].type != expected)
+      return Error{ExitCode::InvalidInput,
+                   where + ": " + name + " is " + cimc::name(sample[i].type) +
+                       " " + shapeString(sample[i].shape) +
+                       ", but the model takes " + cimc::name(expected) + " " +
+                       shapeString(shape)};
+  }
+  return {};
+}
+
+} // namespace
+
+void Statistics::prepare(func::FuncOp entry) {
+  entry.walk([&](Operation *op) {
+    if (!isa<nn::ConvOp, nn::MatMulOp>(op) || !constantOf(op->getOperand(1)))
+      return;
+    auto shape = cast<ShapedType>(op->getOperand(0).getType()).getShape();
+    int64_t axis = 1;
+    if (auto matmul = dyn_cast<nn::MatMulOp>(op))
+      axis =
+          static_cast<int64_t>(shape.size()) - (matmul.getTransposeA() ? 2 : 1);
+    meansOf[op->getOperand(0)].push_back(means.size());
+    means.push_back({op, axis, std::vector<int64_t>(shape[axis], 0)});
+  });
+}
+
+void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
+                       const HostTensor &tensor) const {
+  if (tensor.type != DType::F32)
+    return;
+  const float *numbers = tensor.as<float>();
+  int64_t group = plan.observedGroup(value);
+  if (group >= 0)
+    partial.histograms[group].add(numbers, tensor.size());
+  auto it = meansOf.find(value);
+  if (it == meansOf.end() || tensor.size() == 0)
+    return;
+  for (size_t slot : it->second) {
+    Mean &mean = partial.means[slot];
+    std::vector<double> sums(mean.sums.size(), 0.0);
+    forEachOnAxis(tensor.shape, mean.axis,
+                  [&](int64_t i, int64_t at) { sums[at] += numbers[i]; });
+    double slice = static_cast<double>(tensor.size()) / sums.size();
+    // Beyond 2^45 / 2^24 a mean is no use, nor is a sum of many.
+    for (size_t i = 0; i < sums.size(); ++i)
+      if (std::fabs(sums[i] / slice) < 2097152.0)
+        mean.sums[i] += std::llrint(sums[i] / slice * meanUnit);
+  }
+}
+
+std::vector<double> Statistics::inputMeans(Operation *op) const {
+  std::vector<double> result;
+  for (const Mean &mean : means)
+    if (mean.op == op)
+      for (int64_t sum : mean.sums)
+        result.push_back(static_cast<double>(sum) / meanUnit / samples);
+  return result;
+}
+
+Status Statistics::collect(ModuleOp module, func::FuncOp entry,
+                           SampleSource &source, unsigned threads,
+                           const RangePlan &plan) {
+  threads = std::max(1u, threads);
+  prepare(entry);
+  histograms.resize(plan.groupCount());
+  std::vector<Partial> partials(threads, Partial{histograms, means});
+  while (true) {
+    std::vector<std::vector<HostTensor>> batch;
+    while (batch.size() < 4 * static_cast<size_t>(threads)) {
+      auto sample = source.next();
+      if (!sample)
+        return sample.takeError();
+      if (!*sample)
+        break;
+      int64_t index = samples + static_cast<int64_t>(batch.size());
+      if (Status status = checkSample(entry, **sample, index); !status)
+        return status;
+      batch.push_back(std::move(**sample));
+    }
+    if (batch.empty())
+      break;
+    std::vector<Status> failures(batch.size());
+    std::vector<std::vector<HostTensor>> results(batch.size());
+    parallelForRanges(static_cast<int64_t>(batch.size()), threads,
+                      [&](unsigned thread, int64_t begin, int64_t end) {
+                        Partial &partial = partials[thread];
+                        for (int64_t i = begin; i < end; ++i) {
+                          for (auto [argument, tensor] :
+                               llvm::zip_equal(entry.getArguments(), batch[i]))
+                            count(partial, plan, argument, tensor);
+                          auto outputs = evaluateNN(
+                              module, batch[i],
+                              [&](Value value, const HostTensor &tensor) {
+                                if (!isa<BlockArgument>(value))
+                                  count(partial, plan, value, tensor);
+                              });
+                          if (outputs)
+                            results[i] = std::move(*outputs);
+                          else
+                            failures[i] = outputs.takeError();
+                        }
+                      });
+    for (Status &failure : failures)
+      if (!failure)
+        return failure;
+    samples += static_cast<int64_t>(batch.size());
+    for (size_t i = 0; i < batch.size() && inputs.size() < keptSamples; ++i) {
+      inputs.push_back(std::move(batch[i]));
+      outputs.push_back(std::move(results[i]));
+    }
+  }
+  if (samples == 0)
+    return Error{ExitCode::InvalidInput,
+                 "there are no calibration samples; give at least one, better "
+                 "100 or more that cover what the model will see"};
+  for (const Partial &partial : partials) {
+    for (size_t i = 0; i < histograms.size(); ++i)
+      histograms[i].merge(partial.histograms[i]);
+    for (size_t i = 0; i < means.size(); ++i)
+      for (size_t c = 0; c < means[i].sums.size(); ++c)
+        means[i].sums[c] += partial.means[i].sums[c];
+  }
+  return {};
+}
+
+Result<double> outputError(ModuleOp module, const Statistics &statistics,
+                           unsigned threads) {
+  auto count = static_cast<int64_t>(statistics.inputs.size());
+  std::vector<double> errors(count, 0.0);
+  std::vector<Status> failures(count);
+  parallelFor(count, threads, [&](int64_t i) {
+    auto outputs = evaluateNN(module, statistics.inputs[i]);
+    if (!outputs) {
+      failures[i] = outputs.takeError();
+      return;
+    }
+    for (size_t k = 0; k < outputs->size(); ++k) {
+      const HostTensor &got = (*outputs)[k];
+      if (got.type != DType::F32)
+        continue;
+      const float *expected = statistics.outputs[i][k].as<float>();
+      for (int64_t j = 0; j < got.size(); ++j) {
+        double difference =
+            static_cast<double>(got.as<float>()[j]) - expected[j];
+        if (std::isfinite(difference))
+          errors[i] += difference * difference;
+      }
+    }
+  });
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    if (!failures[i])
+      return failures[i].takeError();
+    sum += errors[i];
+  }
+  return sum;
+}
+
+} // namespace cimc::quantization

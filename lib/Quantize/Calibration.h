@@ -1,0 +1,64 @@
+//===- Calibration.h - what samples say of a network ------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_QUANTIZE_CALIBRATION_H
+#define CIMC_LIB_QUANTIZE_CALIBRATION_H
+
+#include "RangePlan.h"
+
+#include "cimc/Support/HostTensor.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+namespace cimc::quantization {
+
+/// What the samples say of a float network. Nothing here depends on the number
+/// of threads: counts are integers, means are sums in fixed point.
+class Statistics {
+public:
+  /// One per group of the plan.
+  std::vector<Histogram> histograms;
+  /// The first samples and what the float network makes of them.
+  std::vector<std::vector<HostTensor>> inputs, outputs;
+
+  /// The means of the slices of a weighted operation's input along the axis it
+  /// sums over (conv: channels, matmul: K); empty for other operations.
+  std::vector<double> inputMeans(mlir::Operation *op) const;
+
+  /// Evaluates the network on all samples.
+  Status collect(mlir::ModuleOp module, mlir::func::FuncOp entry,
+                 SampleSource &samples, unsigned threads,
+                 const RangePlan &plan);
+
+private:
+  struct Mean {
+    mlir::Operation *op;
+    int64_t axis;
+    std::vector<int64_t> sums;
+  };
+  struct Partial {
+    std::vector<Histogram> histograms;
+    std::vector<Mean> means;
+  };
+  void prepare(mlir::func::FuncOp entry);
+  void count(Partial &partial, const RangePlan &plan, mlir::Value value,
+             const HostTensor &tensor) const;
+
+  std::vector<Mean> means;
+  llvm::DenseMap<mlir::Value, std::vector<size_t>> meansOf; // looked up only
+  int64_t samples = 0;
+};
+
+/// The squared difference between the network's outputs now and those of the
+/// float network on the samples that `statistics` kept.
+Result<double> outputError(mlir::ModuleOp module, const Statistics &statistics,
+                           unsigned threads);
+
+} // namespace cimc::quantization
+
+#endif // CIMC_LIB_QUANTIZE_CALIBRATION_H
