@@ -37,8 +37,12 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   readOpsets();
   indexNodes();
   readInitializers();
+  // Before the inputs, whose quantized types may be stated by constants.
+  importNodes(/*constants=*/true);
   readInputs();
-  importNodes();
+  importNodes(/*constants=*/false);
+  if (!rows.empty())
+    reportUnsupported();
   finishOutputs();
   return std::move(module);
 }
@@ -316,11 +320,14 @@ void GraphImporter::unsupported(const onnx::NodeProto &proto, int index,
       {proto.domain(), proto.op_type(), nameOf(proto, index), reason, 1});
 }
 
-void GraphImporter::importNodes() {
-  for (int i = 0; i < graph.node_size(); ++i)
-    importNode(i);
-  if (!rows.empty())
-    reportUnsupported();
+void GraphImporter::importNodes(bool constants) {
+  for (int i = 0; i < graph.node_size(); ++i) {
+    const onnx::NodeProto &proto = graph.node(i);
+    bool isConstant =
+        proto.op_type() == "Constant" && domainOf(proto.domain()).empty();
+    if (isConstant == constants)
+      importNode(i);
+  }
 }
 
 void GraphImporter::importNode(int index) {

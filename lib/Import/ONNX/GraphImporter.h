@@ -52,7 +52,8 @@ private:
   void readInitializers();
   void readInputs();
   void indexNodes();
-  void importNodes();
+  /// All Constant nodes, or all others.
+  void importNodes(bool constants);
   void importNode(int index);
   void finishOutputs();
   Shape inputShape(const onnx::ValueInfoProto &input);

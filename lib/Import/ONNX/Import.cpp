@@ -42,6 +42,9 @@ static auto atBorder(const std::string &path, Body &&body)
 static std::unique_ptr<llvm::MemoryBuffer> open(const std::string &path) {
   if (llvm::sys::fs::is_directory(path))
     failInvalid("{}: is a directory; a file was expected", path);
+  // Devices and pipes may never end.
+  if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path))
+    failInvalid("{}: is not a regular file", path);
   auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                           /*RequiresNullTerminator=*/false);
   if (!file)

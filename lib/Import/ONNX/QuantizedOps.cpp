@@ -190,7 +190,7 @@ void onnx_import::importDequantizeLinear(Node &node) {
 /// A constant int32 bias of scale sx * sw[c] (one fp32 product, as the kernels
 /// compute it) as float; null where the node has none.
 static Value dequantizedBias(Node &node, size_t i, Value input, Value weight,
-                             int64_t channels, float factor = 1) {
+                             int64_t channels) {
   if (!node.hasInput(i))
     return {};
   const Constant &bias = node.requireConstant(i, "the bias");
@@ -204,7 +204,7 @@ static Value dequantizedBias(Node &node, size_t i, Value input, Value weight,
   auto inputType = dyn_cast<quant::UniformQuantizedType>(quantizedOf(input));
   if (!inputType)
     failUnsupported("the input has several scales");
-  float scaleX = static_cast<float>(inputType.getScale()) * factor;
+  float scaleX = static_cast<float>(inputType.getScale());
   SmallVector<double> scales;
   Type weightType = quantizedOf(weight);
   if (auto one = dyn_cast<quant::UniformQuantizedType>(weightType))
