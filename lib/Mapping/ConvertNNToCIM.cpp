@@ -226,13 +226,24 @@ LogicalResult Lowering::run(func::FuncOp function) {
 
 namespace {
 struct ConvertNNToCIM : cimc::impl::ConvertNNToCIMBase<ConvertNNToCIM> {
+  using ConvertNNToCIMBase::ConvertNNToCIMBase;
+
   void runOnOperation() override {
-    FailureOr<cimc::ChipSpec> chip = cimc::cim::getChipSpec(getOperation());
-    if (failed(chip))
+    if (!chip.empty() && !getOperation()->hasAttr(cimc::cim::kChipAttrName)) {
+      cimc::Result<cimc::ChipSpec> loaded = cimc::loadChip(chip);
+      if (!loaded) {
+        getOperation().emitError() << loaded.error().message;
+        return signalPassFailure();
+      }
+      getOperation()->setAttr(cimc::cim::kChipAttrName,
+                              cimc::cim::getChipAttr(&getContext(), *loaded));
+    }
+    FailureOr<cimc::ChipSpec> spec = cimc::cim::getChipSpec(getOperation());
+    if (failed(spec))
       return signalPassFailure();
     auto functions = llvm::to_vector(getOperation().getOps<func::FuncOp>());
     for (func::FuncOp function : functions)
-      if (failed(cimc::mapping::Lowering(getOperation(), *chip).run(function)))
+      if (failed(cimc::mapping::Lowering(getOperation(), *spec).run(function)))
         signalPassFailure();
   }
 };

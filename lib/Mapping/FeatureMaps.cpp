@@ -117,6 +117,14 @@ RankedTensorType Lowering::mapType(ArrayRef<int64_t> shape,
 Value Lowering::regroup(Location loc, Value value, RankedTensorType type) {
   if (value.getType() == type)
     return value;
+  // A copy writes its elements under any form.
+  if (auto copy = value.getDefiningOp<cim::MoveOp>())
+    return cim::MoveOp::create(
+        builder, loc, type, copy.getInput(), copy.getCounts(),
+        copy.getSrcStrides(), copy.getDstStrides(), copy.getSrcOffset(),
+        copy.getDstOffset(), copy.getFill(), IntegerAttr());
+  if (auto before = value.getDefiningOp<cim::ReshapeOp>())
+    return regroup(loc, before.getInput(), type);
   return cim::ReshapeOp::create(builder, loc, type, value, IntegerAttr());
 }
 

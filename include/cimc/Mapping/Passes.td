@@ -21,6 +21,10 @@ def ConvertNNToCIM : Pass<"convert-nn-to-cim", "::mlir::ModuleOp"> {
     a feature map is the tensor transposed by `cim.perm`, in row-major order.
     Operations without a lowering are reported together.
   }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"\"",
+           "preset or chip file for a module that does not name its chip">
+  ];
   let dependentDialects = ["::cimc::cim::CIMDialect", "::mlir::func::FuncDialect"];
 }
 
