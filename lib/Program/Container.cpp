@@ -539,7 +539,14 @@ std::vector<uint8_t> cimc::serialize(const Program &program) {
 
 Result<Program> cimc::deserialize(const uint8_t *data, size_t size,
                                   const std::string &origin) {
-  return ContainerReader(origin).read(data, size);
+  Result<Program> program = ContainerReader(origin).read(data, size);
+  if (!program)
+    return program;
+  // What comes from a file may have been made by anyone.
+  if (Status status = verify(*program); !status)
+    return Error{status.error().code,
+                 fmt::format("{}: {}", origin, status.error().message)};
+  return program;
 }
 
 Status cimc::save(const Program &program, const std::string &path) {
@@ -552,12 +559,6 @@ Result<Program> cimc::load(const std::string &path) {
   Result<std::string> bytes = readFile(path);
   if (!bytes)
     return bytes.takeError();
-  Result<Program> program = deserialize(
-      reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size(), path);
-  if (!program)
-    return program;
-  if (Status status = verify(*program); !status)
-    return Error{status.error().code,
-                 fmt::format("{}: {}", path, status.error().message)};
-  return program;
+  return deserialize(reinterpret_cast<const uint8_t *>(bytes->data()),
+                     bytes->size(), path);
 }

@@ -77,9 +77,11 @@ struct Program {
 /// bounds, channel pairing and counts, macro capacity, no deadlock.
 Status verify(const Program &program);
 
-/// The container: versioned sections with checksums. `load` verifies.
+/// The container: versioned sections with checksums. `load` and `deserialize`
+/// verify what they read; errors are InvalidInput and begin with the origin.
 std::vector<uint8_t> serialize(const Program &program);
-Result<Program> deserialize(const uint8_t *data, size_t size, const std::string &origin);
+Result<Program> deserialize(const uint8_t *data, size_t size,
+                            const std::string &origin);
 Status save(const Program &program, const std::string &path);
 Result<Program> load(const std::string &path);
 

@@ -173,7 +173,7 @@ TEST_CASE("every flipped bit is an error, or with right checksums no crash") {
     }
     reseal(bytes);
     Result<Program> program = deserialize(bytes.data(), bytes.size(), "flip");
-    if (program && verify(*program))
+    if (program)
       ++accepted;
   }
   // Some damage only changes values.
