@@ -82,8 +82,9 @@ private:
   }
   bool isFull(uint32_t channel, uint32_t producer) const {
     const ChannelState &c = state.channels[channel];
-    return c.produced[producer] - c.released() >=
-           machine.channels[channel].record.slots;
+    // Rows may be freed before they arrive (a pool that skips the last ones).
+    return c.produced[producer] >=
+           uint64_t{c.released()} + machine.channels[channel].record.slots;
   }
 
   void runStream(uint32_t index) {

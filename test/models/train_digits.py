@@ -7,7 +7,7 @@ values 0 to 16. The network is a small CNN (two 3x3 convolutions with ReLU and
 max pooling, one fully connected layer), trained with plain NumPy so that
 nothing but Debian packages is needed and the result is the same everywhere.
 
-Writes next to this script:
+Writes next to this script (arrays have a leading axis of samples):
   digits.onnx              the network, float, opset 13, input 1x1x8x8
   digits_calibration.npy   64 training images, for choosing ranges
   digits_samples.npy       10 test images, one of each digit
@@ -159,10 +159,10 @@ def main():
     answers = network.forward(x[test])[0].argmax(1)
     print(f"test accuracy {np.mean(answers == y[test]):.4f} of {len(test)}")
     onnx.save(to_onnx(network.p), out / "digits.onnx")
-    np.save(out / "digits_calibration.npy", x[rest[:64]])
+    np.save(out / "digits_calibration.npy", x[rest[:64], None])
     samples = [test[np.flatnonzero(y[test] == digit)[0]] for digit in range(10)]
-    np.save(out / "digits_samples.npy", x[samples])
-    np.savez_compressed(out / "digits_test.npz", image=x[test], label=y[test].astype(np.uint8))
+    np.save(out / "digits_samples.npy", x[samples, None])
+    np.savez_compressed(out / "digits_test.npz", image=x[test, None], label=y[test].astype(np.uint8))
 
 
 if __name__ == "__main__":
