@@ -41,15 +41,18 @@ struct CimcProgram {
 };
 
 static thread_local std::string lastError;
+static thread_local CimcStatus lastStatus = CIMC_OK;
 
 static CimcStatus fail(const Error &error) {
   lastError = error.message;
-  return static_cast<int>(error.code);
+  lastStatus = static_cast<int>(error.code);
+  return lastStatus;
 }
 
 /// Calls `body`; nothing is thrown over the border.
 template <typename Body> static CimcStatus guarded(const Body &body) {
   lastError.clear();
+  lastStatus = CIMC_OK;
   try {
     Status status = body();
     return status ? CIMC_OK : fail(status.error());
@@ -61,6 +64,8 @@ template <typename Body> static CimcStatus guarded(const Body &body) {
 }
 
 const char *cimcLastError(void) { return lastError.c_str(); }
+
+CimcStatus cimcLastStatus(void) { return lastStatus; }
 
 const char *cimcVersion(void) { return CIMC_VERSION; }
 
@@ -220,7 +225,7 @@ const char *cimcDisassemble(CimcProgram *program) {
 const char *cimcChip(const char *nameOrPath) {
   static thread_local std::string text;
   CimcStatus status = guarded([&]() -> Status {
-    Result<ChipSpec> chip = loadChip(nameOrPath);
+    Result<ChipSpec> chip = openChip(nameOrPath);
     if (!chip)
       return chip.takeError();
     text = printChip(*chip);

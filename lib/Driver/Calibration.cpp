@@ -51,7 +51,7 @@ public:
     Result<InputSet> set = readInputs({path}, inputs);
     if (!set)
       return set.takeError();
-    if (set->isBatch)
+    if (set->isBatch())
       return invalid(
           fmt::format("'{}' holds a batch where one sample is needed", path));
     return std::optional<std::vector<HostTensor>>(std::move(set->tensors));

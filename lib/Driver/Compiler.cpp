@@ -149,6 +149,10 @@ static Status readModel(const std::string &path, const CompileOptions &options,
 
 Status cimc::importModel(const std::string &path, const CompileOptions &options,
                          Compilation &result) {
+  // Before anything slow.
+  if (!options.chip.empty())
+    if (Result<ChipSpec> chip = openChip(options.chip); !chip)
+      return chip.takeError();
   auto start = Clock::now();
   if (options.progress)
     options.progress(info(Phase::Import).name);
@@ -178,6 +182,14 @@ Status cimc::importModel(const std::string &path, const CompileOptions &options,
         !seen)
       return seen;
   return {};
+}
+
+Result<ChipSpec> cimc::openChip(const std::string &nameOrPath) {
+  Result<ChipSpec> chip = loadChip(nameOrPath);
+  bool isName = nameOrPath.find_first_of("./") == std::string::npos;
+  if (!chip && isName && !fileExists(nameOrPath))
+    return Error{ExitCode::Usage, chip.error().message};
+  return chip;
 }
 
 Phase cimc::detectPhase(mlir::ModuleOp module) {
@@ -240,12 +252,10 @@ static Status prepare(Phase phase, const CompileOptions &options,
                            : std::max(1u, std::thread::hardware_concurrency());
     return quantizeModule(module, **samples, quantize);
   }
-  if (phase == Phase::Map) {
-    // A module that has its chip already keeps it, unless one is asked for.
-    if (options.chip.empty() && module->hasAttr(cim::kChipAttrName))
-      return {};
+  // A module that has its chip already keeps it.
+  if (phase >= Phase::Map && !module->hasAttr(cim::kChipAttrName)) {
     Result<ChipSpec> chip =
-        loadChip(options.chip.empty() ? "card" : options.chip);
+        openChip(options.chip.empty() ? "card" : options.chip);
     if (!chip)
       return chip.takeError();
     module->setAttr(cim::kChipAttrName,
@@ -316,6 +326,16 @@ static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
 }
 
 Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
+  if (result.reached > options.to)
+    return Error{ExitCode::Usage,
+                 fmt::format("the model has already finished phase '{}', which "
+                             "is after '{}'",
+                             info(result.reached).name, info(options.to).name)};
+  if (!options.chip.empty() && result.module.get()->hasAttr(cim::kChipAttrName))
+    return Error{ExitCode::Usage,
+                 fmt::format("--chip: the model has finished phase '{}' and is "
+                             "bound to its chip",
+                             info(result.reached).name)};
   DiagnosticCollector collector(result.context.get());
   for (const PhaseInfo &phase : phases()) {
     if (phase.phase <= result.reached || phase.phase > options.to)
@@ -339,23 +359,7 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
 
 Status cimc::compileModel(const std::string &path,
                           const CompileOptions &options, Compilation &result) {
-  // Before anything slow.
-  if (!options.chip.empty())
-    if (Result<ChipSpec> chip = loadChip(options.chip); !chip)
-      return chip.takeError();
   if (Status status = importModel(path, options, result); !status)
     return status;
-  if (result.reached > options.to)
-    return Error{ExitCode::Usage,
-                 fmt::format("'{}' has already finished phase '{}', which is "
-                             "after '{}'",
-                             path, info(result.reached).name,
-                             info(options.to).name)};
-  if (result.reached >= Phase::Place && !options.chip.empty())
-    return Error{
-        ExitCode::Usage,
-        fmt::format("--chip: '{}' has finished phase '{}' and is bound "
-                    "to its chip",
-                    path, info(result.reached).name)};
   return runPhases(options, result);
 }

@@ -43,18 +43,21 @@ std::string cimc::fileNameOf(const std::string &name) {
 //===----------------------------------------------------------------------===//
 
 Status cimc::fitInput(HostTensor &tensor, const ModelIO &input,
-                      const std::string &origin, bool &batched) {
+                      const std::string &origin, BatchForm &form) {
   const std::vector<int64_t> &want = input.shape, &have = tensor.shape;
   auto tailEquals = [&](size_t skipHave, size_t skipWant) {
     return have.size() - skipHave == want.size() - skipWant &&
            std::equal(have.begin() + int64_t(skipHave), have.end(),
                       want.begin() + int64_t(skipWant));
   };
-  batched = false;
+  form = BatchForm::One;
   if (have == want) {
     // One sample.
   } else if (have.size() == want.size() + 1 && tailEquals(1, 0)) {
-    batched = true;
+    form = BatchForm::NewAxis;
+  } else if (!want.empty() && want[0] == 1 && have.size() == want.size() &&
+             tailEquals(1, 1)) {
+    form = BatchForm::FirstAxis;
   } else {
     return invalid(fmt::format("{}: shape {} does not fit input '{}' of shape "
                                "{} (a batch of N samples "
@@ -63,7 +66,7 @@ Status cimc::fitInput(HostTensor &tensor, const ModelIO &input,
                                shapeString(want),
                                want.empty() ? "N" : "Nx" + shapeString(want)));
   }
-  if (batched && have[0] == 0)
+  if (form != BatchForm::One && have[0] == 0)
     return invalid(fmt::format("{}: the batch holds no samples", origin));
   if (tensor.type != input.type) {
     Result<HostTensor> converted = convertTo(tensor, input.type);
@@ -81,25 +84,25 @@ Result<InputSet> cimc::makeInputSet(std::vector<HostTensor> tensors,
                                     const std::vector<std::string> &origins) {
   InputSet set;
   set.tensors = std::move(tensors);
-  set.batched.resize(inputs.size());
+  set.forms.resize(inputs.size());
   size_t first = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    bool batched = false;
     if (Status status =
-            fitInput(set.tensors[i], inputs[i], origins[i], batched);
+            fitInput(set.tensors[i], inputs[i], origins[i], set.forms[i]);
         !status)
       return status.takeError();
-    set.batched[i] = batched;
-    if (!batched)
+    if (set.forms[i] == BatchForm::One)
       continue;
     int64_t samples = set.tensors[i].shape[0];
-    if (set.isBatch && samples != set.samples)
+    if (set.isBatch() && samples != set.samples)
       return invalid(fmt::format("{} holds {} samples and {} holds {}",
                                  origins[first], set.samples, origins[i],
                                  samples));
-    if (!set.isBatch)
+    if (!set.isBatch())
       first = i;
-    set.isBatch = true;
+    // One input with a new axis makes it so for all outputs.
+    if (set.form != BatchForm::NewAxis)
+      set.form = set.forms[i];
     set.samples = samples;
   }
   return set;
@@ -107,8 +110,15 @@ Result<InputSet> cimc::makeInputSet(std::vector<HostTensor> tensors,
 
 std::vector<HostTensor> InputSet::sample(int64_t index) const {
   std::vector<HostTensor> result;
-  for (size_t i = 0; i < tensors.size(); ++i)
-    result.push_back(batched[i] ? sampleOf(tensors[i], index) : tensors[i]);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (forms[i] == BatchForm::One) {
+      result.push_back(tensors[i]);
+      continue;
+    }
+    result.push_back(sampleOf(tensors[i], index));
+    if (forms[i] == BatchForm::FirstAxis)
+      result.back().shape.insert(result.back().shape.begin(), 1);
+  }
   return result;
 }
 
@@ -221,12 +231,15 @@ Result<InputSet> cimc::readInputs(const std::vector<std::string> &arguments,
 Result<std::vector<HostTensor>>
 cimc::runAll(const Executable &executable, const InputSet &inputs,
              unsigned threads, const std::function<void(int64_t)> &progress) {
-  if (!inputs.isBatch)
+  if (!inputs.isBatch())
     return executable.run(inputs.tensors);
   std::vector<HostTensor> outputs;
   for (const ModelIO &io : executable.outputs) {
     std::vector<int64_t> shape = io.shape;
-    shape.insert(shape.begin(), inputs.samples);
+    if (inputs.form == BatchForm::FirstAxis && !shape.empty() && shape[0] == 1)
+      shape[0] = inputs.samples;
+    else
+      shape.insert(shape.begin(), inputs.samples);
     outputs.emplace_back(io.type, std::move(shape));
   }
   // The error of the first sample that fails, whatever the threads do.

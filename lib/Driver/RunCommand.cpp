@@ -195,7 +195,8 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
   if (!inputs)
     return inputs.takeError();
   auto start = std::chrono::steady_clock::now();
-  auto progress = terminalProgress(line.has(Option::Json) || !inputs->isBatch);
+  auto progress =
+      terminalProgress(line.has(Option::Json) || !inputs->isBatch());
   Result<std::vector<HostTensor>> outputs =
       runAll(executable, *inputs, unsigned(*threads), [&](int64_t done) {
         if (progress && done % 16 == 0)

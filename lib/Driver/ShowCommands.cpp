@@ -139,7 +139,7 @@ Status cimc::disasmCommand(const CommandLine &line, CommandOutput &output) {
 
 Status cimc::chipsCommand(const CommandLine &line, CommandOutput &output) {
   if (!line.operands.empty()) {
-    Result<ChipSpec> chip = loadChip(line.operands[0]);
+    Result<ChipSpec> chip = openChip(line.operands[0]);
     if (!chip)
       return chip.takeError();
     output.text = printChip(*chip);

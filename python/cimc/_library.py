@@ -42,6 +42,7 @@ def library():
     run = [buffers, sizes, ctypes.c_size_t, buffers, sizes, ctypes.c_size_t]
     for name, result, arguments in [
             ("cimcLastError", text, []),
+            ("cimcLastStatus", ctypes.c_int, []),
             ("cimcVersion", text, []),
             ("cimcCompile", ctypes.c_int, [text, text, out]),
             ("cimcLoad", ctypes.c_int, [text, out]),
@@ -59,12 +60,15 @@ def library():
     return lib
 
 
-def last_error():
-    """The message of this thread's last failure."""
-    return library().cimcLastError().decode("utf-8", "replace")
-
-
 def check(code):
     """Raises the exception for a failed call."""
     if code != 0:
-        raise errors.from_code(code, last_error())
+        message = library().cimcLastError().decode("utf-8", "replace")
+        raise errors.from_code(code, message)
+
+
+def text(value):
+    """The text that a function returned, or the exception for its failure."""
+    if value is None:
+        check(library().cimcLastStatus() or 1)
+    return value.decode("utf-8", "replace")

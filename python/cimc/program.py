@@ -10,8 +10,7 @@ import tempfile
 
 import numpy
 
-from cimc import errors
-from cimc._library import check, last_error, library
+from cimc._library import check, library, text
 
 
 def version():
@@ -21,10 +20,7 @@ def version():
 
 def chip(name="card"):
     """The complete description of a chip, a preset's name or a file, as a dictionary."""
-    text = library().cimcChip(os.fsencode(name))
-    if text is None:
-        raise errors.from_code(2 if not os.path.exists(name) else 3, last_error())
-    return json.loads(text.decode())
+    return json.loads(text(library().cimcChip(os.fsencode(name))))
 
 
 def compile(model, chip=None, calibrate=None, mode=None, precision=None, input_shapes=None,
@@ -111,17 +107,11 @@ class Program:
 
     def cost(self):
         """What one sample costs: the keys of `cimc compile --json`."""
-        text = library().cimcCost(self._handle)
-        if text is None:
-            raise errors.InternalError(last_error())
-        return json.loads(text.decode())
+        return json.loads(text(library().cimcCost(self._handle)))
 
     def disassemble(self):
         """The assembly text."""
-        text = library().cimcDisassemble(self._handle)
-        if text is None:
-            raise errors.InternalError(last_error())
-        return text.decode()
+        return text(library().cimcDisassemble(self._handle))
 
     def _run(self, arrays, samples, threads):
         """Runs dense arrays in the order of the inputs; `samples` None: no batch axis."""

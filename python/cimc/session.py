@@ -49,8 +49,9 @@ class InferenceSession:
         """The outputs named, or all for None, as a list of arrays.
 
         Arrays with one axis more than the inputs are a batch: the samples run one by one and
-        the outputs get the same leading axis. Element types are converted where every value
-        survives.
+        the outputs get the same leading axis. So are arrays of N samples for an input whose
+        first size is 1; outputs whose first size is 1 then have N there. Element types are
+        converted where every value survives.
         """
         by_name = {node.name: index for index, node in enumerate(self._outputs)}
         wanted = list(by_name) if output_names is None else list(output_names)
@@ -63,30 +64,36 @@ class InferenceSession:
             if name not in names:
                 raise errors.UsageError("there is no input '%s'; the inputs are %s" %
                                         (name, ", ".join(names)))
-        arrays, samples = [], None
+        arrays, samples, new_axis = [], None, False
         for node in self._inputs:
             if node.name not in input_feed:
                 raise errors.UsageError("input '%s' is not given" % node.name)
             array = _fit(node, numpy.asarray(input_feed[node.name]))
-            batched = array.ndim == len(node.shape) + 1
-            if batched and samples not in (None, array.shape[0]):
-                raise errors.InvalidInputError("the inputs are batches of %d and %d samples" %
-                                               (samples, array.shape[0]))
-            samples = array.shape[0] if batched else samples
+            if list(array.shape) != node.shape:
+                if samples not in (None, array.shape[0]):
+                    raise errors.InvalidInputError("the inputs are batches of %d and %d samples" %
+                                                   (samples, array.shape[0]))
+                samples = array.shape[0]
+                new_axis |= array.ndim != len(node.shape)
             arrays.append(array)
         if samples is not None:
-            arrays = [array if array.ndim == len(node.shape) + 1 else
-                      numpy.repeat(array[None], samples, 0)
+            arrays = [numpy.broadcast_to(array, [samples] + node.shape)
+                      if list(array.shape) == node.shape else
+                      array.reshape([samples] + node.shape)
                       for node, array in zip(self._inputs, arrays)]
         arrays = [numpy.ascontiguousarray(array) for array in arrays]
         results = self._program._run(arrays, samples, self._threads)
+        if samples is not None and not new_axis:
+            results = [result.reshape([samples] + node.shape[1:]) if node.shape[:1] == [1] else
+                       result for node, result in zip(self._outputs, results)]
         return [results[by_name[name]] for name in wanted]
 
 
 def _fit(node, array):
     """The array with the element type and shape of an input, or an error."""
     shape = list(array.shape)
-    if shape != node.shape and shape[1:] != node.shape:
+    if (shape != node.shape and shape[1:] != node.shape and
+            not (node.shape[:1] == [1] and shape[1:] == node.shape[1:] and shape)):
         raise errors.InvalidInputError("input '%s' has shape %s, not %s or a batch of it" %
                                        (node.name, shape, node.shape))
     if array.dtype == node.dtype:

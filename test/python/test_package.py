@@ -137,6 +137,8 @@ class PackageTest(unittest.TestCase):
     def test_chip_and_version(self):
         self.assertEqual(cimc.chip("wearable")["name"], "wearable")
         self.assertEqual(cimc.version(), cimc.__version__)
+        with self.assertRaises(cimc.UsageError):
+            cimc.chip("wearables")
 
     def test_missing_library_is_said(self):
         code = ("import cimc, sys\ntry:\n  cimc.version()\nexcept cimc.Error as e:\n"

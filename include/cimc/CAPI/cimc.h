@@ -39,6 +39,10 @@ typedef struct CimcProgram CimcProgram;
 /// until the thread's next call.
 const char *cimcLastError(void);
 
+/// The status of the calling thread's last call, for functions that return a
+/// text or NULL.
+CimcStatus cimcLastStatus(void);
+
 /// "0.1.0".
 const char *cimcVersion(void);
 

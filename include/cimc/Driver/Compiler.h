@@ -77,6 +77,9 @@ Status importModel(const std::string &path, const CompileOptions &options,
 /// Runs the phases behind `result.reached` up to `options.to`.
 Status runPhases(const CompileOptions &options, Compilation &result);
 
+/// A chip by name or file; a name that no chip has is a `Usage` error.
+Result<ChipSpec> openChip(const std::string &nameOrPath);
+
 /// The last phase that a module has finished, from its operations.
 Phase detectPhase(mlir::ModuleOp module);
 

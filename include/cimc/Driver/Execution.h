@@ -35,14 +35,20 @@ struct Executable {
       run;
 };
 
+/// How a tensor holds the values of an input of shape [1, 3, 8]: one sample, or
+/// N samples as [N, 1, 3, 8] or, where the first size of the input is 1, as
+/// [N, 3, 8].
+enum class BatchForm { One, NewAxis, FirstAxis };
+
 /// The values of all inputs of a network.
 struct InputSet {
-  /// In the order of the network's inputs; where `batched` is set, with a
-  /// leading axis of `samples`. Element types are those of the network.
+  /// In the order of the network's inputs, with its element types.
   std::vector<HostTensor> tensors;
-  std::vector<bool> batched;
+  std::vector<BatchForm> forms;
   int64_t samples = 1;
-  bool isBatch = false;
+  BatchForm form = BatchForm::One; ///< of the set, and so of the outputs
+
+  bool isBatch() const { return form != BatchForm::One; }
 
   /// The inputs of one sample.
   std::vector<HostTensor> sample(int64_t index) const;
@@ -57,7 +63,7 @@ Result<InputSet> readInputs(const std::vector<std::string> &arguments,
 /// Fits a tensor to an input: converts the elements where every value survives
 /// and recognizes batches. `origin` is used in messages.
 Status fitInput(HostTensor &tensor, const ModelIO &input,
-                const std::string &origin, bool &batched);
+                const std::string &origin, BatchForm &form);
 
 /// Puts tensors, one for each input, together; their batches must agree.
 Result<InputSet> makeInputSet(std::vector<HostTensor> tensors,
@@ -65,8 +71,9 @@ Result<InputSet> makeInputSet(std::vector<HostTensor> tensors,
                               const std::vector<std::string> &origins);
 
 /// Runs all samples on up to `threads` threads. Where the inputs are a batch,
-/// outputs get a leading axis. Called with the number of samples done, from one
-/// thread at a time.
+/// so are the outputs: with a new axis, or in place of a first size of 1 where
+/// the inputs are of that form. `progress` is called with the number of samples
+/// done, from one thread at a time.
 Result<std::vector<HostTensor>>
 runAll(const Executable &executable, const InputSet &inputs, unsigned threads,
        const std::function<void(int64_t)> &progress = nullptr);
