@@ -243,10 +243,13 @@ void GraphImporter::readInputs() {
                 name, shapeString(shape), inputList);
 
   for (const onnx::ValueInfoProto &input : graph.input()) {
-    // An initializer is the default value of an input; it stays a constant.
-    if (tensors.contains(input.name()))
-      continue;
     std::string what = fmt::format("{}: input '{}'", path, input.name());
+    if (auto it = tensors.find(input.name()); it != tensors.end()) {
+      if (it->second.value)
+        failInvalid("{} is defined twice", what);
+      // An initializer is the default value of an input; it stays a constant.
+      continue;
+    }
     if (input.name().empty())
       failInvalid("{}: a graph input has no name", path);
     if (!input.type().has_tensor_type())
