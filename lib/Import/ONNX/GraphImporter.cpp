@@ -245,7 +245,7 @@ void GraphImporter::readInputs() {
   for (const onnx::ValueInfoProto &input : graph.input()) {
     std::string what = fmt::format("{}: input '{}'", path, input.name());
     if (auto it = tensors.find(input.name()); it != tensors.end()) {
-      if (it->second.value)
+      if (it->second.value || producers.contains(input.name()))
         failInvalid("{} is defined twice", what);
       // An initializer is the default value of an input; it stays a constant.
       continue;
