@@ -14,6 +14,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace cimc;
 using namespace cimc::sched;
@@ -149,23 +151,32 @@ static int64_t nearbyCore(Operation *op) {
   return 0;
 }
 
-LogicalResult ChannelPlan::place(func::FuncOp function) {
-  WalkResult result = function.walk([&](Operation *op) {
-    if (!isStream(op))
-      return WalkResult::advance();
-    if (isa<cim::ConcatOp, cim::ReshapeOp>(op)) {
-      cores[op] = nearbyCore(op);
-      return WalkResult::advance();
+LogicalResult ChannelPlan::place(func::FuncOp function, const ChipSpec &chip) {
+  std::map<int64_t, int64_t> streams;
+  SmallVector<Operation *> unplaced;
+  for (Operation &op : function.getBody().front()) {
+    if (!isStream(&op))
+      continue;
+    if (auto core = op.getAttrOfType<IntegerAttr>("core")) {
+      cores[&op] = core.getInt();
+      ++streams[core.getInt()];
+    } else if (isa<cim::ConcatOp, cim::ReshapeOp>(op)) {
+      unplaced.push_back(&op);
+    } else {
+      return op.emitOpError("is not on a core; run --cim-place first");
     }
-    auto core = op->getAttrOfType<IntegerAttr>("core");
-    if (!core) {
-      op->emitOpError("is not on a core; run --cim-place first");
-      return WalkResult::interrupt();
-    }
-    cores[op] = core.getInt();
-    return WalkResult::advance();
-  });
-  return failure(result.wasInterrupted());
+  }
+  // Copies go near their users, or where a core still runs another stream.
+  for (Operation *op : unplaced) {
+    int64_t core = nearbyCore(op);
+    for (int64_t other = 0;
+         streams[core] >= chip.core.streams && other < chip.cores(); ++other)
+      if (streams[other] < chip.core.streams)
+        core = other;
+    cores[op] = core;
+    ++streams[core];
+  }
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -261,7 +272,7 @@ FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
   insertCopies(function);
   ChannelPlan plan;
   plan.inputs.resize(function.getNumArguments());
-  if (failed(plan.place(function)))
+  if (failed(plan.place(function, chip)))
     return failure();
   plan.chooseChunks(function, chip);
 

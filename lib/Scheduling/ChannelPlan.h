@@ -78,7 +78,7 @@ public:
 
 private:
   void chooseChunks(mlir::func::FuncOp function, const ChipSpec &chip);
-  mlir::LogicalResult place(mlir::func::FuncOp function);
+  mlir::LogicalResult place(mlir::func::FuncOp function, const ChipSpec &chip);
   unsigned addChannel(mlir::Value value, int64_t core);
   void route(mlir::Value value, Destination to);
 
