@@ -145,6 +145,7 @@ void onnx_import::importHardSigmoid(Node &node) {
 }
 
 void onnx_import::importClip(Node &node) {
+  (void)node.real(0); // says first that integers are not supported
   float limits[2] = {std::numeric_limits<float>::lowest(),
                      std::numeric_limits<float>::max()};
   if (node.opset < 11) {
