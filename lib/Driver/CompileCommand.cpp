@@ -136,13 +136,6 @@ static Result<std::string> bytecode(mlir::ModuleOp module) {
   return bytes;
 }
 
-/// The base name of a path without its extension.
-static std::string stem(const std::string &path) {
-  std::string name = path.substr(path.rfind('/') + 1);
-  size_t dot = name.rfind('.');
-  return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
-}
-
 /// Writes the module after each phase into the report's directory, weights
 /// elided.
 static Status dumpPhase(const std::string &directory, Phase phase,
@@ -190,7 +183,7 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   options.to = *phase;
   bool binary = options.to == Phase::Emit && !assembly;
   std::string path =
-      line.get(Option::Output, binary ? stem(model) + ".cimx" : "-");
+      line.get(Option::Output, binary ? stemOf(model) + ".cimx" : "-");
   bool toStdout = path == "-";
   bool json = line.has(Option::Json);
   if (toStdout && json && (!binary || line.has(Option::Output)))

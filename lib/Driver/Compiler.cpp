@@ -170,6 +170,9 @@ Status cimc::importModel(const std::string &path, const CompileOptions &options,
       error.message += "\n" + text;
     return error;
   }
+  // The program's name, through all levels.
+  if (!result.module->getSymName())
+    result.module->setSymName(stemOf(path));
   // Modules at the sched and isa levels have no entry function.
   if (auto io = networkIO(result.module.get())) {
     result.inputs = io->first;

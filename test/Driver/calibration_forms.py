@@ -7,7 +7,7 @@ import sys
 
 import numpy
 
-samples = numpy.load(sys.argv[1])[:13].astype(numpy.float32)
+samples = numpy.load(sys.argv[1]).reshape(-1, 1, 1, 8, 8)[:13]
 root = sys.argv[2]
 for name in ["batch", "files"] + ["sets/test_data_set_%02d" % i for i in range(len(samples))]:
     os.makedirs(os.path.join(root, name))

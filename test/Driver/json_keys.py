@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """usage: json_keys.py KEY[=VALUE] ...: standard input is one JSON object with these keys.
 
-KEY.KEY reaches into objects; a value is compared as text; `KEY>0` wants a number above 0.
+KEY.KEY reaches into objects; a value is compared as text; `+KEY` wants a number above 0.
 """
 import json
 import sys
 
 data = json.load(sys.stdin)
 for wanted in sys.argv[1:]:
-    positive = wanted.endswith(">0")
-    key, _, value = (wanted[:-2] if positive else wanted).partition("=")
+    positive = wanted.startswith("+")
+    key, _, value = wanted.lstrip("+").partition("=")
     found = data
     for part in key.split("."):
         if part not in found:

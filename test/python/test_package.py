@@ -17,7 +17,7 @@ import cimc
 MODELS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "models")
 MODEL = os.path.join(MODELS, "digits.onnx")
 CALIBRATION = os.path.join(MODELS, "digits_calibration.npy")
-SAMPLES = numpy.load(os.path.join(MODELS, "digits_samples.npy")).astype(numpy.float32)
+SAMPLES = numpy.load(os.path.join(MODELS, "digits_samples.npy")).reshape(-1, 1, 1, 8, 8)
 
 
 class PackageTest(unittest.TestCase):
@@ -50,6 +50,9 @@ class PackageTest(unittest.TestCase):
         batch, = self.session.run(["scores"], {"image": SAMPLES})
         self.assertEqual(batch.shape, (len(SAMPLES), 1, 10))
         numpy.testing.assert_array_equal(batch[0], one)
+        # Samples in place of a first size of 1.
+        flat, = self.session.run(None, {"image": SAMPLES[:, 0]})
+        numpy.testing.assert_array_equal(flat, batch[:, 0])
 
     def test_same_as_the_command_line(self):
         self.program.save(self.path("digits.cimx"))
@@ -77,7 +80,7 @@ class PackageTest(unittest.TestCase):
             self.assertGreater(cost[key], 0, key)
 
     def test_calibration_from_arrays(self):
-        array = numpy.load(CALIBRATION).astype(numpy.float32)
+        array = numpy.load(CALIBRATION)
         for calibrate in (array, {"image": array}):
             program = cimc.compile(MODEL, chip="wearable", calibrate=calibrate)
             mine, = cimc.InferenceSession(program).run(None, {"image": SAMPLES})

@@ -102,11 +102,10 @@ struct Tolerance {
 Comparison compare(const std::string &name, const HostTensor &got,
                    const HostTensor &expected, const Tolerance &tolerance);
 
-/// Compares all outputs with the output_K.pb or NAME.npy files in a directory.
-Result<std::vector<Comparison>>
-compareWithDirectory(const std::vector<ModelIO> &outputs,
-                     const std::vector<HostTensor> &got,
-                     const std::string &directory, const Tolerance &tolerance);
+/// Reads what is expected of all outputs from the output_K.pb or NAME.npy files
+/// in a directory.
+Result<std::vector<HostTensor>>
+readExpected(const std::vector<ModelIO> &outputs, const std::string &directory);
 
 /// One line for people.
 std::string describe(const Comparison &comparison);

@@ -29,6 +29,9 @@ std::vector<std::string> listFiles(const std::string &directory,
 /// Directories directly in `directory`, sorted.
 std::vector<std::string> listDirectories(const std::string &directory);
 
+/// The name of a file without its directory and extension.
+std::string stemOf(const std::string &path);
+
 /// What a file holds, told from its first bytes.
 enum class FileKind {
   Empty,
