@@ -14,6 +14,7 @@
 #include "cimc/Import/ONNX/Import.h"
 #include "cimc/Quantize/Quantize.h"
 #include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/File.h"
 
 #include "CIM/CIM.h"
 
@@ -98,6 +99,41 @@ static std::unique_ptr<mlir::MLIRContext> makeContext() {
   return context;
 }
 
+/// MLIR's parser calls itself for every bracket, so a file of brackets would
+/// overflow the stack.
+static Status checkNesting(const std::string &path) {
+  Result<std::string> text = readFile(path);
+  if (!text)
+    return text.takeError();
+  constexpr int64_t limit = 500;
+  int64_t depth = 0, line = 1;
+  bool quoted = false;
+  for (size_t i = 0; i < text->size(); ++i) {
+    char c = (*text)[i];
+    line += c == '\n';
+    if (quoted) {
+      if (c == '\\')
+        ++i;
+      else if (c == '"' || c == '\n')
+        quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '/' && text->compare(i, 2, "//") == 0) {
+      i = std::min(text->find('\n', i), text->size()) - 1;
+    } else if (c == '{' || c == '(' || c == '[' || c == '<') {
+      if (++depth > limit)
+        return Error{ExitCode::InvalidInput,
+                     fmt::format("{}:{}: brackets are nested more than {} deep",
+                                 path, line, limit)};
+    } else if ((c == '}' || c == ')' || c == ']' ||
+                (c == '>' && i > 0 && (*text)[i - 1] != '-')) &&
+               depth > 0) {
+      --depth;
+    }
+  }
+  return {};
+}
+
 static Status readModel(const std::string &path, const CompileOptions &options,
                         Compilation &result) {
   Result<FileKind> kind = sniff(path);
@@ -123,6 +159,9 @@ static Status readModel(const std::string &path, const CompileOptions &options,
     return {};
   }
   case FileKind::Mlir:
+    if (Status status = checkNesting(path); !status)
+      return status;
+    [[fallthrough]];
   case FileKind::MlirBytecode: {
     mlir::ParserConfig config(result.context.get());
     result.module = mlir::parseSourceFile<mlir::ModuleOp>(path, config);
@@ -174,7 +213,11 @@ Status cimc::importModel(const std::string &path, const CompileOptions &options,
   if (!result.module->getSymName())
     result.module->setSymName(stemOf(path));
   // Modules at the sched and isa levels have no entry function.
-  if (auto io = networkIO(result.module.get())) {
+  if (result.reached < Phase::Schedule) {
+    auto io = networkIO(result.module.get());
+    if (!io)
+      return Error{io.error().code,
+                   fmt::format("{}: {}", path, io.error().message)};
     result.inputs = io->first;
     result.outputs = io->second;
   }

@@ -9,12 +9,16 @@
 #include "cimc/Driver/Main.h"
 #include "Commands.h"
 
+#include "llvm/Support/ErrorHandling.h"
+
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <unistd.h>
 
@@ -160,6 +164,43 @@ static Status execute(const CommandLine &line, CommandOutput &output) {
   return {};
 }
 
+/// The last words of a process that cannot go on: memory ran out where no
+/// exception gets through (inside LLVM, on a worker thread), or a bug.
+[[noreturn]] static void die(ExitCode code, const char *message, bool json) {
+  if (json)
+    std::fprintf(stdout,
+                 "{\"error\": {\"kind\": \"%s\", \"message\": \"%s\"}, "
+                 "\"exit_code\": %d}\n",
+                 codeName(code), message, static_cast<int>(code));
+  std::fflush(stdout);
+  clearProgress();
+  std::fprintf(stderr, "cimc: error: %s\n", message);
+  std::_Exit(static_cast<int>(code));
+}
+
+static constexpr const char outOfMemory[] =
+    "out of memory; the model or batch needs more than this machine or its "
+    "limits allow";
+
+static bool jsonAsked = false;
+
+static void installLastWords() {
+  llvm::install_bad_alloc_error_handler([](void *, const char *, bool) {
+    die(ExitCode::ResourceLimit, outOfMemory, jsonAsked);
+  });
+  std::set_terminate([] {
+    try {
+      if (std::current_exception())
+        std::rethrow_exception(std::current_exception());
+    } catch (const std::bad_alloc &) {
+      die(ExitCode::ResourceLimit, outOfMemory, jsonAsked);
+    } catch (...) {
+    }
+    die(ExitCode::Internal, "internal error: the program was terminated",
+        jsonAsked);
+  });
+}
+
 int cimc::cimcMain(int argc, const char *const *argv) {
   // A closed pipe is an error of writing, with a message.
   std::signal(SIGPIPE, SIG_IGN);
@@ -167,6 +208,8 @@ int cimc::cimcMain(int argc, const char *const *argv) {
   bool json = false;
   for (const std::string &arg : args)
     json |= arg == "--json";
+  jsonAsked = json;
+  installLastWords();
   CommandOutput output;
   try {
     if (args.size() == 1 && args[0] == "--version")
@@ -188,11 +231,7 @@ int cimc::cimcMain(int argc, const char *const *argv) {
   } catch (const std::bad_alloc &) {
     output = CommandOutput();
     clearProgress();
-    return finish(
-        Error{ExitCode::ResourceLimit,
-              "out of memory; the model or batch needs more than this "
-              "machine or its limits allow"},
-        output, json);
+    return finish(Error{ExitCode::ResourceLimit, outOfMemory}, output, json);
   } catch (const std::exception &error) {
     output = CommandOutput();
     clearProgress();

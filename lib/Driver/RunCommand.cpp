@@ -194,6 +194,10 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
       readInputs(line.all(Option::Input), executable.inputs);
   if (!inputs)
     return inputs.takeError();
+  std::string directory = line.get(Option::Output);
+  if (line.has(Option::Output))
+    if (Status status = makeDirectory(directory); !status)
+      return status;
   std::vector<HostTensor> expected;
   if (line.has(Option::Expect)) {
     auto read = readExpected(executable.outputs, line.get(Option::Expect));
@@ -222,11 +226,6 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
   output.json["samples"] = inputs->samples;
   output.json["run_s"] = seconds;
   Json list = ioJson(executable.outputs);
-  std::string directory = line.get(Option::Output);
-  if (line.has(Option::Output)) {
-    if (Status status = makeDirectory(directory); !status)
-      return status;
-  }
   for (size_t i = 0; i < outputs->size(); ++i) {
     const HostTensor &tensor = (*outputs)[i];
     const ModelIO &io = executable.outputs[i];

@@ -131,6 +131,10 @@ case("damaged MLIR", INVALID, r"bad.mlir:\d+:\d+", "compile",
      put("bad.mlir", b"module {\n  func.func @main(%a: tensor<1xf32>"), *nn)
 case("unknown MLIR operation", INVALID, "unknown.mlir:2", "compile",
      put("unknown.mlir", b"module {\n  what.is_this\n}\n"), *nn)
+case("deeply nested MLIR", INVALID, r"deep.mlir:\d+: brackets are nested", "compile",
+     put("deep.mlir", b"module {\n" * 20000), *nn)
+case("MLIR without a network", INVALID, "none.mlir: .*function", "compile",
+     put("none.mlir", b"module {}\n"), *nn)
 case("damaged MLIR bytecode", INVALID, "bad.mlirbc", "compile",
      put("bad.mlirbc", b"ML\xefR\x06MLIR22\x00" + bytes(40)), *nn)
 
