@@ -6,7 +6,7 @@
 set -euo pipefail
 
 build=(
-  cmake ninja-build ccache git ca-certificates        # build tools
+  cmake ninja-build pkg-config ccache git ca-certificates  # build tools
   clang-22 lld-22                                     # compiler: half of GCC 12's time on MLIR headers
   llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools
   libonnx-dev libprotobuf-dev protobuf-compiler       # the ONNX file format
@@ -35,4 +35,4 @@ as_root=()
 echo "Installing ${#missing[@]} Debian packages: ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"${as_root[@]}" apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}" >/dev/null
