@@ -95,6 +95,8 @@ static std::unique_ptr<mlir::MLIRContext> makeContext() {
   // diagnostics and names then never varies.
   auto context = std::make_unique<mlir::MLIRContext>(
       registry, mlir::MLIRContext::Threading::DISABLED);
+  // A message names the node; the operation can be a whole network.
+  context->printOpOnDiagnostic(false);
   context->loadAllAvailableDialects();
   return context;
 }

@@ -165,13 +165,13 @@ Status cimc::chipsCommand(const CommandLine &line, CommandOutput &output) {
                     {"columns", chip->macro.columns},
                     {"int8_weights_million", megabytes}});
     output.text +=
-        fmt::format("{:<10}{} chiplets, {} cores, {} arrays of {} x {} cells "
+        fmt::format("{:<15}{} chiplets, {} cores, {} arrays of {} x {} cells "
                     "({:.3g} million "
                     "int8 weights)\n",
                     chip->name, chip->chiplets(), chip->cores(), chip->macros(),
                     chip->macro.rows, chip->macro.columns, megabytes);
     if (!chip->summary.empty())
-      output.text += fmt::format("          {}\n", chip->summary);
+      output.text += fmt::format("{:<15}{}\n", "", chip->summary);
   }
   output.json["chips"] = std::move(list);
   output.text += "'cimc chips NAME' prints a chip in full; save and change it, "
