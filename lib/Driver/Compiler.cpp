@@ -53,15 +53,15 @@ static std::string errorText(const std::vector<Message> &messages,
 /// Writes a module where the maintainers can find it; returns the path or why
 /// that failed.
 static std::string writeReproducer(mlir::ModuleOp module,
-                                   const PhaseInfo &phase) {
+                                   const PhaseInfo &phase,
+                                   const std::string &pipeline) {
   llvm::SmallString<128> path;
   int fd;
   if (std::error_code error = llvm::sys::fs::createTemporaryFile(
           fmt::format("cimc-reproducer-{}", phase.name), "mlir", fd, path))
     return fmt::format("(no reproducer: {})", error.message());
   llvm::raw_fd_ostream stream(fd, /*shouldClose=*/true);
-  stream << "// cim-opt --pass-pipeline='builtin.module(" << phase.pipeline
-         << ")'\n";
+  stream << "// cim-opt --pass-pipeline='builtin.module(" << pipeline << ")'\n";
   module->print(stream, mlir::OpPrintingFlags().enableDebugInfo(true, false));
   stream << "\n";
   stream.close();
@@ -73,13 +73,14 @@ static std::string writeReproducer(mlir::ModuleOp module,
 }
 
 static Error internalError(const PhaseInfo &phase, mlir::ModuleOp before,
+                           const std::string &pipeline,
                            const std::string &what) {
   return {ExitCode::Internal,
           fmt::format("internal error in phase '{}' ({}): {}\nplease report it "
                       "with the reproducer {}",
                       phase.name, phase.summary,
                       what.empty() ? "a pass failed without saying why" : what,
-                      writeReproducer(before, phase))};
+                      writeReproducer(before, phase, pipeline))};
 }
 
 //===----------------------------------------------------------------------===//
@@ -312,10 +313,30 @@ static Status prepare(Phase phase, const CompileOptions &options,
   return {};
 }
 
+/// A phase's passes with the options that the command line gives them.
+static std::string pipelineOf(const PhaseInfo &phase, const std::string &mode) {
+  std::string pipeline = phase.pipeline;
+  const std::string pass = "cim-replicate";
+  if (size_t at = pipeline.find(pass); at != std::string::npos)
+    pipeline.insert(at + pass.size(), "{mode=" + mode + "}");
+  return pipeline;
+}
+
+/// A phase's pipeline with the options in it filled in.
+static std::string pipelineOf(const PhaseInfo &phase,
+                              const CompileOptions &options) {
+  std::string text = phase.pipeline;
+  const std::string hole = "${mode}";
+  for (size_t at; (at = text.find(hole)) != std::string::npos;)
+    text.replace(at, hole.size(), options.mode);
+  return text;
+}
+
 /// Runs one phase; diagnostics go to the collector.
 static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
                        Compilation &result, DiagnosticCollector &collector) {
   mlir::ModuleOp module = result.module.get();
+  std::string pipeline = pipelineOf(phase, options.mode);
   // Weights are shared, so the copy is small.
   mlir::OwningOpRef<mlir::ModuleOp> before;
   auto explain = [&](ExitCode code, const std::string &otherwise) -> Status {
@@ -324,7 +345,7 @@ static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
       result.messages.push_back(std::move(message));
     std::string text = errorText(result.messages, begin);
     if (text.empty() || code == ExitCode::Internal)
-      return internalError(phase, before ? before.get() : module,
+      return internalError(phase, before ? before.get() : module, pipeline,
                            text.empty() ? otherwise : text);
     return Error{code, text};
   };
@@ -348,7 +369,7 @@ static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
     pm.enableVerifier(false);
     std::string problem;
     llvm::raw_string_ostream stream(problem);
-    if (mlir::failed(mlir::parsePassPipeline(phase.pipeline, pm, stream)))
+    if (mlir::failed(mlir::parsePassPipeline(pipeline, pm, stream)))
       return explain(ExitCode::Internal, problem);
     if (mlir::failed(pm.run(module)))
       return explain(phase.failure, "");
@@ -385,15 +406,37 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
                              "bound to its chip",
                              info(result.reached).name)};
   DiagnosticCollector collector(result.context.get());
+  // Before layers are copied, for a chip that turns out to be too small.
+  mlir::OwningOpRef<mlir::ModuleOp> uncopied;
+  size_t messagesBefore = 0;
   for (const PhaseInfo &phase : phases()) {
     if (phase.phase <= result.reached || phase.phase > options.to)
       continue;
+    if (phase.phase == Phase::Place && options.mode != "none") {
+      uncopied = result.module->clone();
+      messagesBefore = result.messages.size();
+    }
     auto start = Clock::now();
     if (options.progress)
       options.progress(phase.name);
     Status status = runPhase(phase, options, result, collector);
     result.times.push_back({phase.phase, secondsSince(start)});
     result.seconds += secondsSince(start);
+    if (!status && uncopied && status.error().code == ExitCode::DoesNotFit) {
+      // Copies are an offer, not a demand.
+      result.messages.resize(messagesBefore);
+      result.messages.push_back({"remark",
+                                 "",
+                                 "no layer is copied: the program with copies "
+                                 "does not fit the chip",
+                                 {}});
+      result.module = std::move(uncopied);
+      result.reached = Phase::Map;
+      CompileOptions plain = options;
+      plain.chip.clear();
+      plain.mode = "none";
+      return runPhases(plain, result);
+    }
     if (!status)
       return status;
     result.reached = phase.phase;
