@@ -67,7 +67,9 @@ static void printMessage(const char *severity, const std::string &text) {
     size_t end = std::min(text.find('\n', begin), text.size());
     std::string part = text.substr(begin, end - begin);
     bool continued = !part.empty() && part.front() == ' ';
-    std::fprintf(stderr, "%s%s\n", continued ? "" : line.c_str(), part.c_str());
+    if (!part.empty())
+      std::fprintf(stderr, "%s%s\n", continued ? "" : line.c_str(),
+                   part.c_str());
     begin = end + 1;
   }
 }
