@@ -15,6 +15,7 @@ build=(
 )
 test=(
   catch2 libclang-rt-22-dev
+  python3-psutil                                      # time limits in lit
   python3-venv python3-pip python3-pytest
 )
 packages=("${build[@]}")
