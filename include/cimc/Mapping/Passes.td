@@ -36,6 +36,37 @@ def CIMVerifyMapped : Pass<"cim-verify-mapped", "::mlir::ModuleOp"> {
   }];
 }
 
+def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
+  let summary = "copies the weights of slow layers, so that copies share the pixels";
+  let description = [{
+    A row of a layer's result is cut along its pixels; each part is computed by
+    a copy of the layer's weight tiles on other macros (`cim.mvm` with another
+    `x_begin`, sum and requantization), and `cim.concat` joins the parts. Every
+    copy reads the same input, which its producer sends to each of them.
+
+    Copies are given one by one, by a model of each stream's busy time per
+    sample (products, vector operations, and sends to every reader):
+
+    - `throughput`: always to the slowest layer, until the slowest stream is
+      one that cannot be cut (vector operations, the host's link, rows of one
+      pixel, a producer that would have to send more than the layer gains).
+      Copies that turn out not to matter are taken back.
+    - `latency`: the same first; then to whichever layer shortens the way of a
+      sample through the pipeline most, while that is at least 0.2 % a copy.
+    - `none`: changes nothing.
+
+    Only cores that would stay empty are used, an eighth of the chip is left to
+    vector operations, and a chip too full to give every tile a core of its
+    own gets no copies. Remarks say how many copies a layer has and what bounds
+    the network; `cim.copies` on the concatenation says it too.
+  }];
+  let options = [
+    Option<"mode", "mode", "std::string", "\"throughput\"",
+           "what copies are for: throughput, latency, or none">
+  ];
+  let dependentDialects = ["::cimc::cim::CIMDialect"];
+}
+
 def CIMPlace : Pass<"cim-place", "::mlir::ModuleOp"> {
   let summary = "puts every operation on a core, and weight tiles on its macros";
   let description = [{
