@@ -313,15 +313,6 @@ static Status prepare(Phase phase, const CompileOptions &options,
   return {};
 }
 
-/// A phase's passes with the options that the command line gives them.
-static std::string pipelineOf(const PhaseInfo &phase, const std::string &mode) {
-  std::string pipeline = phase.pipeline;
-  const std::string pass = "cim-replicate";
-  if (size_t at = pipeline.find(pass); at != std::string::npos)
-    pipeline.insert(at + pass.size(), "{mode=" + mode + "}");
-  return pipeline;
-}
-
 /// A phase's pipeline with the options in it filled in.
 static std::string pipelineOf(const PhaseInfo &phase,
                               const CompileOptions &options) {
@@ -336,7 +327,7 @@ static std::string pipelineOf(const PhaseInfo &phase,
 static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
                        Compilation &result, DiagnosticCollector &collector) {
   mlir::ModuleOp module = result.module.get();
-  std::string pipeline = pipelineOf(phase, options.mode);
+  std::string pipeline = pipelineOf(phase, options);
   // Weights are shared, so the copy is small.
   mlir::OwningOpRef<mlir::ModuleOp> before;
   auto explain = [&](ExitCode code, const std::string &otherwise) -> Status {
