@@ -3,7 +3,7 @@
 """Runs one model at every level of IR and compares the outputs bit by bit.
 
 usage: levels.py MODEL.onnx --input NAME=SAMPLES.npy [--calibrate FILE] [--chip NAME]
-       [--cimc PATH]
+       [--mode throughput|latency] [--cimc PATH]
 
 Levels: nn (the quantized graph), cim (tiles and partial sums), sched (streams
 and channels), isa (the encoded program on the chip model). Exit code 1 where
@@ -27,6 +27,7 @@ def main():
     parser.add_argument("--input", required=True)
     parser.add_argument("--calibrate")
     parser.add_argument("--chip", default="card")
+    parser.add_argument("--mode", default="throughput")
     parser.add_argument("--cimc", default="cimc")
     args = parser.parse_args()
     outputs = {}
@@ -34,7 +35,7 @@ def main():
         for level in LEVELS:
             out = pathlib.Path(folder) / level
             out.mkdir()
-            command = [args.cimc, "run", args.model, "--level", level, "--chip", args.chip,
+            command = [args.cimc, "run", args.model, "--level", level, "--chip", args.chip, "--mode", args.mode,
                        "--input", args.input, "--output", str(out), "-j", "2"]
             if args.calibrate:
                 command += ["--calibrate", args.calibrate]
