@@ -43,15 +43,9 @@ public:
 private:
   void host(uint32_t channel, bool reads) {
     into.streams.push_back(nullptr);
-    CounterStream steps{{CounterStep::Loop, 0, 0, channels[channel].rows}};
-    if (reads) {
-      steps.push_back({CounterStep::Wait, channel, 0, 1, 1});
-      steps.push_back({CounterStep::Free, channel, 0, 1, 1});
-    } else {
-      steps.push_back({CounterStep::Send, channel, 0});
-    }
-    steps.push_back({CounterStep::Next});
-    streams.push_back(std::move(steps));
+    int64_t rows = channels[channel].rows;
+    streams.push_back(reads ? takingStream(channel, rows)
+                            : feedingStream(channel, rows));
   }
 
   void block(Block &body) {
@@ -65,7 +59,7 @@ private:
         streams.back().push_back(
             {CounterStep::Loop, 0, 0, int64_t(loop.getCount())});
         block(loop.getBody().front());
-        streams.back().push_back({CounterStep::Next});
+        endLoop(streams.back());
       } else if (auto wait = dyn_cast<WaitOp>(op)) {
         party(CounterStep::Wait, wait.getChannel(), wait.getConsumer(),
               wait.getRows());
@@ -90,28 +84,35 @@ private:
 };
 } // namespace
 
-ProgramCounters::ProgramCounters(ProgramOp program) : machine({}, {}) {
+ProgramCounters::ProgramCounters(ProgramOp program)
+    : program(program), machine({}, {}) {
   Reducer reducer(program, *this);
   machine =
       CounterMachine(std::move(reducer.channels), std::move(reducer.streams));
 }
 
-std::string ProgramCounters::describe() const {
-  std::string text;
-  llvm::raw_string_ostream os(text);
+LogicalResult ProgramCounters::fail(const char *deadlock) {
+  if (const auto &fault = machine.fault()) {
+    const CounterStep &step = machine.streams()[fault->stream][fault->step];
+    ChannelOp channel = channels[step.channel];
+    StreamOp stream = streams[fault->stream];
+    return (stream ? stream.emitOpError() : channel.emitOpError())
+           << machine.describeFault("@" + channel.getSymName().str());
+  }
+  InFlightDiagnostic error = program.emitOpError(deadlock);
   auto waits = machine.cycle();
   if (waits.empty())
     waits = machine.blocked();
   for (size_t i = 0; i < waits.size() && i < 8; ++i) {
     StreamOp stream = streams[waits[i].stream];
-    os << (i ? ", " : "");
+    error << (i ? ", " : ": ");
     if (stream)
-      os << '\'' << stream.getLayer() << '\'';
+      error << "'" << stream.getLayer() << "'";
     else
-      os << "the host";
+      error << "the host";
     ChannelOp channel = channels[waits[i].channel];
-    os << " waits for " << (waits[i].full ? "a free slot of @" : "rows of @")
-       << channel.getSymName();
+    error << " waits for " << (waits[i].full ? "a free slot of @" : "rows of @")
+          << channel.getSymName();
   }
-  return text;
+  return error;
 }

@@ -10,7 +10,7 @@
 #define CIMC_LIB_SCHEDULING_COUNTERS_H
 
 #include "Sched/Sched.h"
-#include "cimc/Scheduling/CounterMachine.h"
+#include "cimc/Program/CounterMachine.h"
 
 namespace cimc::sched {
 
@@ -19,12 +19,14 @@ namespace cimc::sched {
 struct ProgramCounters {
   explicit ProgramCounters(ProgramOp program);
 
+  /// After a failed run: reports what a stream does wrong, or `deadlock` and
+  /// the streams that wait ("'conv1' waits for rows of @c3, ..."). Fails.
+  mlir::LogicalResult fail(const char *deadlock);
+
+  ProgramOp program;
   std::vector<ChannelOp> channels; ///< by number
   std::vector<StreamOp> streams;   ///< null: a stream of the host
   CounterMachine machine;
-
-  /// "'conv1' waits for rows of @c3, ..." after a failed run.
-  std::string describe() const;
 };
 
 } // namespace cimc::sched

@@ -28,11 +28,9 @@ struct SchedSizeRings : public cimc::impl::SchedSizeRingsBase<SchedSizeRings> {
     if (failed(program))
       return signalPassFailure();
     ProgramCounters counters(*program);
-    if (!counters.machine.runGrowing()) {
-      program->emitOpError("deadlocks whatever the sizes of its rings: ")
-          << counters.describe();
+    if (!counters.machine.runGrowing() &&
+        failed(counters.fail("deadlocks whatever the sizes of its rings")))
       return signalPassFailure();
-    }
     OpBuilder builder(&getContext());
     for (auto [channel, ring] :
          llvm::zip(counters.channels, counters.machine.channels())) {
@@ -46,11 +44,9 @@ struct SchedSizeRings : public cimc::impl::SchedSizeRingsBase<SchedSizeRings> {
     }
     // More slots never block a stream sooner, but the proof is cheap.
     ProgramCounters proof(*program);
-    if (!proof.machine.run(/*samples=*/2)) {
-      program->emitOpError("deadlocks with two samples back to back: ")
-          << proof.describe();
+    if (!proof.machine.run(/*samples=*/2) &&
+        failed(proof.fail("deadlocks with two samples back to back")))
       return signalPassFailure();
-    }
   }
 };
 } // namespace

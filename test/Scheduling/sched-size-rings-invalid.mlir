@@ -21,3 +21,34 @@ module {
     }
   }
 }
+
+// -----
+
+module {
+  sched.program @main {
+    sched.channel @x {core = 0 : i64, rows = 2 : i64, row_bytes = 4 : i64}
+    sched.stream "a" on 0 {
+      sched.acquire {channel = @x, producer = 0 : i64}
+      sched.post {channel = @x, producer = 0 : i64}
+      sched.acquire {channel = @x, producer = 0 : i64}
+      sched.post {channel = @x, producer = 0 : i64}
+    }
+    // expected-error @+1 {{'sched.stream' op consumer 0 frees 1 rows of @x, which has 2 a sample}}
+    sched.stream "b" on 0 {
+      sched.wait {channel = @x, consumer = 0 : i64, rows = array<i64: 2, 0, 0>}
+      sched.free {channel = @x, consumer = 0 : i64, rows = array<i64: 1, 0, 0>}
+    }
+  }
+}
+
+// -----
+
+module {
+  sched.program @main {
+    sched.channel @x {core = 0 : i64, rows = 2 : i64, row_bytes = 4 : i64}
+    // expected-error @+1 {{'sched.stream' op producer 0 posts a row of @x without having acquired it}}
+    sched.stream "a" on 0 {
+      sched.post {channel = @x, producer = 0 : i64}
+    }
+  }
+}

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "cimc/Scheduling/CounterMachine.h"
+#include "cimc/Program/CounterMachine.h"
 
 #include <catch2/catch.hpp>
 
@@ -99,4 +99,42 @@ TEST_CASE("a ring that does not divide the rows keeps its samples apart") {
   REQUIRE(machine.runGrowing());
   CHECK(machine.channels()[0].slots == 3);
   CHECK(machine.run(4));
+}
+
+TEST_CASE("a step that a channel's rules forbid is a fault, not a deadlock") {
+  using Fault = CounterMachine::Fault;
+  auto fault = [](CounterStream writer, CounterStream reader) {
+    CounterMachine machine({{3, 2}}, {std::move(writer), std::move(reader)});
+    CHECK_FALSE(machine.run(2));
+    REQUIRE(machine.fault());
+    CHECK_FALSE(machine.runGrowing());
+    return std::make_pair(*machine.fault(), machine.describeFault("c"));
+  };
+  auto [many, manyText] = fault(source(0, 4), sink(0, 3));
+  CHECK(many.kind == Fault::TooManyWrites);
+  CHECK(many.stream == 0);
+  CHECK(many.step == 1);
+  CHECK(manyText ==
+        "producer 0 writes more than the 3 rows that c takes a sample");
+  auto [few, fewText] = fault(source(0, 2), sink(0, 3));
+  CHECK(few.kind == Fault::WrongWrites);
+  CHECK(fewText == "producer 0 writes 2 rows to c, which takes 3 a sample");
+  auto [kept, keptText] = fault(source(0, 3), {wait(0, 1, 0), free(0, 2, 0)});
+  CHECK(kept.kind == Fault::WrongFrees);
+  CHECK(kept.stream == 1);
+  CHECK(keptText == "consumer 0 frees 2 rows of c, which has 3 a sample");
+  auto [post, postText] = fault({{Kind::Post}}, sink(0, 3));
+  CHECK(post.kind == Fault::PostWithoutAcquire);
+  CHECK(postText == "producer 0 posts a row of c without having acquired it");
+}
+
+TEST_CASE("a loop that touches no channel is not run") {
+  CounterStream stream{loop(5), send(0)};
+  endLoop(stream);
+  CHECK(stream.size() == 3);
+  stream.push_back(loop(1000000));
+  stream.push_back(loop(1000000));
+  endLoop(stream);
+  endLoop(stream);
+  CHECK(stream.size() == 3);
 }
