@@ -24,12 +24,14 @@ void Executor::operator()(const isa::Send &r) {
       r.offset;
   Row src = row(r.src, r.row);
   int64_t bytes = src.channels * src.channelStride;
+  // The verifier lets a view lie over a ring of its own core, so the two may
+  // overlap; the same holds for the rows of other operations.
   if (src.pixelStride == bytes && r.pitch == bytes) {
-    std::memcpy(to, src.data, src.pixels * bytes);
+    std::memmove(to, src.data, src.pixels * bytes);
     return;
   }
   for (int64_t p = 0; p < src.pixels; ++p)
-    std::memcpy(to + p * r.pitch, src.at(p, 0), bytes);
+    std::memmove(to + p * r.pitch, src.at(p, 0), bytes);
 }
 
 void Executor::operator()(const isa::Requantize &r) {
@@ -172,7 +174,7 @@ void Executor::operator()(const isa::MaxPool &r) {
           storeInteger(out + c * size, dst.type, rangeOf(dst.type).min);
       continue;
     }
-    std::memcpy(out, state.pointers[0], channels * size);
+    std::memmove(out, state.pointers[0], channels * size);
     for (size_t t = 1; t < state.pointers.size(); ++t) {
       const uint8_t *x = state.pointers[t];
       if (isByte(dst.type)) {
@@ -180,12 +182,12 @@ void Executor::operator()(const isa::MaxPool &r) {
       } else if (dst.type == VF32) {
         for (int64_t c = 0; c < channels; ++c)
           if (load<float>(x + c * 4) > load<float>(out + c * 4))
-            std::memcpy(out + c * 4, x + c * 4, 4);
+            std::memmove(out + c * 4, x + c * 4, 4);
       } else {
         for (int64_t c = 0; c < channels; ++c)
           if (loadInteger(x + c * size, dst.type) >
               loadInteger(out + c * size, dst.type))
-            std::memcpy(out + c * size, x + c * size, size);
+            std::memmove(out + c * size, x + c * size, size);
       }
     }
   }

@@ -71,7 +71,7 @@ void Executor::operator()(const isa::Copy &r) {
       return;
     }
     for (int64_t i = 0; i < n; ++i)
-      std::memcpy(y + i * size, x, size);
+      std::memmove(y + i * size, x, size);
   });
 }
 
