@@ -35,7 +35,7 @@ int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /// Cycles of the instructions around the work of a row: wait, acquire, post
 /// and free, one each.
 constexpr int64_t kRowCycles = 4;
-/// The least gain of a copy for which latency mode spends arrays.
+/// The least part of the latency for which latency mode spends a macro.
 constexpr double kLeastGain = 0.002;
 
 /// A feature map's extents.
@@ -419,7 +419,8 @@ void Replicator::forLatency() {
       layer.copies = next;
       evaluate();
       layer.copies = copies;
-      double gain = (before - latencyNs) / static_cast<double>(next - copies);
+      double gain = (before - latencyNs) /
+                    static_cast<double>((next - copies) * layer.macros);
       if (gain > best && slowest <= period) {
         best = gain;
         chosen = &layer;

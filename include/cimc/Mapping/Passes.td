@@ -52,7 +52,7 @@ def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
       pixel, a producer that would have to send more than the layer gains).
       Copies that turn out not to matter are taken back.
     - `latency`: the same first; then to whichever layer shortens the way of a
-      sample through the pipeline most, while that is at least 0.2 % a copy.
+      sample through the pipeline most, while that is at least 0.2 % for each macro.
     - `none`: changes nothing.
 
     Only cores that would stay empty are used, an eighth of the chip is left to
