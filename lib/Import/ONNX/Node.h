@@ -140,6 +140,9 @@ struct WindowAttributes {
 /// is the kernel where the operator has it from elsewhere, else empty.
 WindowAttributes readWindow(Node &node, llvm::ArrayRef<int64_t> input,
                             Shape kernel);
+/// The window attributes of a pooling operator, as nn operations have them.
+llvm::SmallVector<mlir::NamedAttribute> poolAttributes(Node &node,
+                                                       mlir::Value input);
 
 #define CIMC_ONNX_OP(DOMAIN, OP, SINCE, HANDLER, CONSTRAINTS)                  \
   void HANDLER(Node &node);

@@ -96,7 +96,8 @@ WindowAttributes onnx_import::readWindow(Node &node, ArrayRef<int64_t> input,
 // Pooling
 //===----------------------------------------------------------------------===//
 
-static SmallVector<NamedAttribute> poolAttributes(Node &node, Value input) {
+SmallVector<NamedAttribute> onnx_import::poolAttributes(Node &node,
+                                                        Value input) {
   WindowAttributes w = readWindow(node, tensorType(input).getShape(), {});
   SmallVector<NamedAttribute> attributes{
       node.attr("kernel", w.kernel), node.attr("strides", w.strides),

@@ -340,12 +340,7 @@ static void requireChannelsFirst(Node &node) {
 void onnx_import::importQLinearAveragePool(Node &node) {
   requireChannelsFirst(node);
   Value input = dequantized(node, 0);
-  WindowAttributes w = readWindow(node, tensorType(input).getShape(), {});
-  SmallVector<NamedAttribute> attributes{
-      node.attr("kernel", w.kernel), node.attr("strides", w.strides),
-      node.attr("pads", w.pads), node.attr("dilations", w.dilations)};
-  if (node.getInt("ceil_mode", 0))
-    attributes.push_back(node.unit("ceil_mode"));
+  SmallVector<NamedAttribute> attributes = poolAttributes(node, input);
   if (node.getInt("count_include_pad", 0))
     attributes.push_back(node.unit("count_include_pad"));
   Value result = node.emit<nn::AvgPoolOp>(node.f32(), input, attributes);
