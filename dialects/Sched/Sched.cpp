@@ -114,6 +114,28 @@ public:
     return success();
   }
 
+  LogicalResult io(IOOp op) {
+    ArrayRef<int64_t> shape = op.getShape(), perm = op.getPerm();
+    for (int64_t extent : shape)
+      if (extent < 1)
+        return op.emitOpError("has shape [")
+               << shape << "]; every axis must be at least 1";
+    std::vector<int64_t> axes = perm.vec();
+    std::sort(axes.begin(), axes.end());
+    bool isPermutation = axes.size() == shape.size();
+    for (size_t i = 0; isPermutation && i < axes.size(); ++i)
+      isPermutation = axes[i] == int64_t(i);
+    if (!isPermutation)
+      return op.emitOpError("has perm [")
+             << perm << "], which is not a permutation of its " << shape.size()
+             << " axes";
+    for (auto ref : op.getChannels().getAsRange<FlatSymbolRefAttr>())
+      if (!isa_and_nonnull<ChannelOp>(symbols.lookup(ref.getAttr())))
+        return op.emitOpError("names '")
+               << ref.getValue() << "', which is not a sched.channel";
+    return success();
+  }
+
   LogicalResult instruction(Operation *op, int64_t core) {
     for (NamedAttribute named : op->getAttrs()) {
       StringRef name = named.getName();
@@ -172,6 +194,9 @@ LogicalResult ProgramOp::verifyRegions() {
   ProgramVerifier verifier(*this);
   for (ViewOp view : getBody().getOps<ViewOp>())
     if (failed(verifier.view(view)))
+      return failure();
+  for (IOOp io : getBody().getOps<IOOp>())
+    if (failed(verifier.io(io)))
       return failure();
   for (StreamOp stream : getBody().getOps<StreamOp>()) {
     WalkResult result = stream.getBody().walk([&](Operation *op) {

@@ -148,3 +148,32 @@ module {
     sched.channel @y {core = 0 : i64, rows = 0 : i64, row_bytes = 4 : i64}
   }
 }
+
+// -----
+
+module {
+  sched.program @main {
+    sched.channel @x {core = 0 : i64, rows = 2 : i64, row_bytes = 4 : i64}
+    // expected-error @+1 {{has perm [0, 2], which is not a permutation of its 2 axes}}
+    sched.io "x" {output = false, shape = array<i64: 2, 4>, perm = array<i64: 0, 2>, type = i8, channels = [@x]}
+  }
+}
+
+// -----
+
+module {
+  sched.program @main {
+    sched.channel @x {core = 0 : i64, rows = 2 : i64, row_bytes = 4 : i64}
+    // expected-error @+1 {{has shape [2, 0]; every axis must be at least 1}}
+    sched.io "x" {output = false, shape = array<i64: 2, 0>, perm = array<i64: 0, 1>, type = i8, channels = [@x]}
+  }
+}
+
+// -----
+
+module {
+  sched.program @main {
+    // expected-error @+1 {{names 'x', which is not a sched.channel}}
+    sched.io "x" {output = false, shape = array<i64: 2, 4>, perm = array<i64: 0, 1>, type = i8, channels = [@x]}
+  }
+}
