@@ -55,8 +55,9 @@ public:
 
   /// Writing `cells` cells of one macro.
   Cost program(int64_t cells) const;
-  /// Writing many macros: `cells[chiplet]` lists the cells of its macros. Chiplets
-  /// work at the same time, each on macro.write_parallel_macros macros, in order.
+  /// Writing many macros: `cells[chiplet]` lists the cells of its macros.
+  /// Chiplets work at the same time, each on macro.write_parallel_macros
+  /// macros, in order.
   Cost program(const std::vector<std::vector<int64_t>> &cells) const;
 
   /// Power that flows at rest, in W.
