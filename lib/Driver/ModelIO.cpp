@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Driver/Compiler.h"
+#include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
 
-#include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/IR/TypeUtilities.h"
 
 #include <fmt/format.h>
@@ -18,40 +18,6 @@
 
 using namespace cimc;
 
-/// The host's type for values of an MLIR element type.
-static std::optional<DType> hostType(mlir::Type type) {
-  if (auto quantized = mlir::dyn_cast<mlir::quant::QuantizedType>(type)) {
-    bool isSigned = quantized.isSigned();
-    unsigned width = quantized.getStorageTypeIntegralWidth();
-    if (width <= 8)
-      return isSigned ? DType::I8 : DType::U8;
-    return width <= 16 ? (isSigned ? DType::I16 : DType::U16) : DType::I32;
-  }
-  if (type.isF32())
-    return DType::F32;
-  if (type.isF64())
-    return DType::F64;
-  if (type.isF16())
-    return DType::F16;
-  auto integer = mlir::dyn_cast<mlir::IntegerType>(type);
-  if (!integer)
-    return std::nullopt;
-  switch (integer.getWidth()) {
-  case 1:
-    return DType::Bool;
-  case 8:
-    return integer.isUnsigned() ? DType::U8 : DType::I8;
-  case 16:
-    return integer.isUnsigned() ? DType::U16 : DType::I16;
-  case 32:
-    return DType::I32;
-  case 64:
-    return DType::I64;
-  default:
-    return std::nullopt;
-  }
-}
-
 static Result<ModelIO> describeValue(mlir::Type type, mlir::Attribute name,
                                      mlir::Attribute shape,
                                      std::string fallback) {
@@ -59,9 +25,10 @@ static Result<ModelIO> describeValue(mlir::Type type, mlir::Attribute name,
   auto text = mlir::dyn_cast_or_null<mlir::StringAttr>(name);
   io.name = text ? text.str() : std::move(fallback);
   auto shaped = mlir::dyn_cast<mlir::ShapedType>(type);
-  std::optional<DType> element = shaped && shaped.hasStaticShape()
-                                     ? hostType(shaped.getElementType())
-                                     : std::nullopt;
+  std::optional<DType> element =
+      shaped && shaped.hasStaticShape()
+          ? reference::hostDType(shaped.getElementType())
+          : std::nullopt;
   if (!element)
     return Error{
         ExitCode::Unsupported,

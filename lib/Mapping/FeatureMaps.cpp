@@ -9,9 +9,9 @@
 #include "Constants.h"
 #include "Lowering.h"
 
-#include "mlir/IR/Matchers.h"
+#include "cimc/Support/Permute.h"
 
-#include <cstring>
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -147,23 +147,9 @@ Map Lowering::materializeConstant(Value value, ArrayRef<int64_t> shape,
                 .getResult(0),
             Dims(perm), Dims(shape)};
   }
-  Dims order = permuted(shape, perm);
-  Dims strides = permuted(rowMajorStrides(shape), perm);
   std::vector<char> result(bytes->size());
-  Dims index(order.size(), 0);
-  size_t count = static_cast<size_t>(product(shape));
-  int64_t from = 0;
-  for (size_t to = 0; to < count; ++to) {
-    std::memcpy(result.data() + to * width, bytes->data() + from * width,
-                width);
-    for (size_t axis = order.size(); axis-- > 0;) {
-      from += strides[axis];
-      if (++index[axis] < order[axis])
-        break;
-      from -= strides[axis] * order[axis];
-      index[axis] = 0;
-    }
-  }
+  permute({shape.begin(), shape.end()}, perm.vec(), width, bytes->data(),
+          result.data());
   RankedTensorType type = mapType(shape, perm, machine);
   Value constant = cim::ConstantOp::create(
       builder, loc, type, makeElements(type, result, "constant"),

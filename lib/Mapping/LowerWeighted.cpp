@@ -9,9 +9,12 @@
 #include "Constants.h"
 #include "Lowering.h"
 
+#include "cimc/Support/Permute.h"
+
 #include "mlir/IR/Matchers.h"
 
 #include <algorithm>
+#include <numeric>
 
 using namespace mlir;
 
@@ -173,20 +176,12 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
         product(shape) == matrix.channels) {
       // A reshape to one vector: the window is the whole map.
       map = pending->second;
-      Dims order = permuted(map.shape, map.perm);
-      Dims strides = permuted(rowMajorStrides(map.shape), map.perm);
-      Dims index(order.size(), 0);
-      int64_t from = 0;
-      for (int64_t k = 0; k < matrix.channels; ++k) {
-        flattened.push_back(from);
-        for (size_t axis = order.size(); axis-- > 0;) {
-          from += strides[axis];
-          if (++index[axis] < order[axis])
-            break;
-          from -= strides[axis] * order[axis];
-          index[axis] = 0;
-        }
-      }
+      std::vector<int64_t> index(matrix.channels);
+      std::iota(index.begin(), index.end(), 0);
+      flattened.resize(index.size());
+      permute({map.shape.begin(), map.shape.end()},
+              {map.perm.begin(), map.perm.end()}, sizeof(int64_t), index.data(),
+              flattened.data());
       auto type = cast<RankedTensorType>(map.value.getType());
       int64_t kernel[] = {type.getDimSize(0), type.getDimSize(1)};
       window = cim::WindowAttr::get(op->getContext(), kernel, {1, 1}, {0, 0},

@@ -10,6 +10,7 @@
 
 #include "Constants.h"
 
+#include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
 #include "cimc/Support/Parallel.h"
 
@@ -27,18 +28,6 @@ constexpr size_t keptSamples = 16;
 // Means are sums of multiples of 2^-24.
 constexpr double meanUnit = 16777216.0;
 
-DType dtypeOf(Type type) {
-  if (type.isF32())
-    return DType::F32;
-  if (type.isInteger(64))
-    return DType::I64;
-  if (type.isInteger(32))
-    return DType::I32;
-  if (type.isInteger(1))
-    return DType::Bool;
-  return type.isUnsignedInteger(8) ? DType::U8 : DType::I8;
-}
-
 Status checkSample(func::FuncOp entry, const std::vector<HostTensor> &sample,
                    int64_t index) {
   auto where = "calibration sample " + std::to_string(index);
@@ -53,12 +42,16 @@ Status checkSample(func::FuncOp entry, const std::vector<HostTensor> &sample,
     std::string name = "input " + std::to_string(i);
     if (auto attr = entry.getArgAttrOfType<StringAttr>(i, "nn.name"))
       name = "'" + attr.getValue().str() + "'";
-    DType expected = dtypeOf(type.getElementType());
-    if (sample[i].shape != shape || sample[i].type != expected)
+    std::optional<DType> expected =
+        reference::elementDType(type.getElementType());
+    if (!expected)
+      return Error{ExitCode::Unsupported,
+                   name + " is of a type that no sample can have"};
+    if (sample[i].shape != shape || sample[i].type != *expected)
       return Error{ExitCode::InvalidInput,
                    where + ": " + name + " is " + cimc::name(sample[i].type) +
                        " " + shapeString(sample[i].shape) +
-                       ", but the model takes " + cimc::name(expected) + " " +
+                       ", but the model takes " + cimc::name(*expected) + " " +
                        shapeString(shape)};
   }
   return {};

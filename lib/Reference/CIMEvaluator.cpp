@@ -7,13 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "CIMOperations.h"
-#include "Elements.h"
 
+#include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/Permute.h"
 
 #include "llvm/ADT/DenseMap.h"
-
-#include <cstring>
 
 using namespace mlir;
 
@@ -59,35 +58,6 @@ Result<Binding> readBinding(func::FuncOp function, DictionaryAttr attrs,
   if (size != map.getNumElements())
     return invalid;
   return binding;
-}
-
-/// Copies between a tensor of the model and its feature map, whose order is
-/// the tensor's transposed by `perm`.
-void transposeBytes(const Binding &binding, const std::byte *from,
-                    std::byte *to, size_t width, bool toMap) {
-  size_t rank = binding.shape.size();
-  std::vector<int64_t> strides(rank, 1), order(rank), step(rank);
-  for (size_t i = rank; i-- > 1;)
-    strides[i - 1] = strides[i] * binding.shape[i];
-  for (size_t i = 0; i < rank; ++i) {
-    order[i] = binding.shape[binding.perm[i]];
-    step[i] = strides[binding.perm[i]];
-  }
-  std::vector<int64_t> index(rank, 0);
-  int64_t count = binding.map.getNumElements(), at = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    if (toMap)
-      std::memcpy(to + i * width, from + at * width, width);
-    else
-      std::memcpy(to + at * width, from + i * width, width);
-    for (size_t axis = rank; axis-- > 0;) {
-      at += step[axis];
-      if (++index[axis] < order[axis])
-        break;
-      at -= step[axis] * order[axis];
-      index[axis] = 0;
-    }
-  }
 }
 
 /// A value until its last use.
@@ -136,8 +106,8 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
                        shapeString(input.shape)};
     Slot slot{HostTensor(type, binding->map.getShape().vec()),
               usesOf(argument)};
-    transposeBytes(*binding, input.data.data(), slot.tensor.data.data(),
-                   byteSize(type), true);
+    permute(binding->shape, binding->perm, byteSize(type), input.data.data(),
+            slot.tensor.data.data());
     slots[argument] = std::move(slot);
   }
 
@@ -160,8 +130,8 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
         if (!binding)
           return binding.takeError();
         HostTensor output(tensor->type, binding->shape);
-        transposeBytes(*binding, tensor->data.data(), output.data.data(),
-                       byteSize(tensor->type), false);
+        unpermute(binding->shape, binding->perm, byteSize(tensor->type),
+                  tensor->data.data(), output.data.data());
         outputs.push_back(std::move(output));
       }
       return outputs;

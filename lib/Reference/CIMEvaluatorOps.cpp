@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "CIMOperations.h"
-#include "Elements.h"
 
+#include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
 #include "cimc/Support/Gemm.h"
 #include "cimc/Support/Numerics.h"
@@ -25,19 +25,6 @@ namespace cimc::reference {
 namespace {
 
 using Inputs = const std::vector<const HostTensor *> &;
-
-numerics::Range rangeOf(DType type) {
-  switch (type) {
-  case DType::U8:
-    return {0, 255};
-  case DType::I16:
-    return {-32768, 32767};
-  case DType::U16:
-    return {0, 65535};
-  default:
-    return {-128, 127};
-  }
-}
 
 /// Element i of an integer tensor.
 int32_t integerAt(const HostTensor &tensor, int64_t i) {

@@ -6,10 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Elements.h"
+#include "cimc/Reference/Elements.h"
 
 #include "cimc/Reference/Evaluator.h"
 
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -46,6 +47,36 @@ std::optional<DType> reference::elementDType(Type type) {
     return isUnsigned ? std::nullopt : std::optional(DType::I64);
   default:
     return std::nullopt;
+  }
+}
+
+std::optional<DType> reference::hostDType(Type type) {
+  auto quantized = dyn_cast<quant::QuantizedType>(type);
+  if (!quantized)
+    return elementDType(type);
+  bool isSigned = quantized.isSigned();
+  unsigned width = quantized.getStorageTypeIntegralWidth();
+  if (width <= 8)
+    return isSigned ? DType::I8 : DType::U8;
+  if (width == 16)
+    return isSigned ? DType::I16 : DType::U16;
+  if (width == 32 && isSigned)
+    return DType::I32;
+  return std::nullopt;
+}
+
+numerics::Range reference::rangeOf(DType type) {
+  switch (type) {
+  case DType::I8:
+    return {-128, 127};
+  case DType::U8:
+    return {0, 255};
+  case DType::I16:
+    return {-32768, 32767};
+  case DType::U16:
+    return {0, 65535};
+  default:
+    return {INT32_MIN, INT32_MAX};
   }
 }
 

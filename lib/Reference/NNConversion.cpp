@@ -6,8 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Elements.h"
 #include "NNOperations.h"
+
+#include "cimc/Reference/Elements.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 
@@ -26,19 +27,6 @@ int64_t TensorInfo::size() const {
   return n;
 }
 
-/// The host type of a quantized type's storage; 4-bit integers take a byte.
-static std::optional<DType> storageDType(quant::QuantizedType type) {
-  bool isSigned = type.isSigned();
-  unsigned width = type.getStorageTypeIntegralWidth();
-  if (width <= 8)
-    return isSigned ? DType::I8 : DType::U8;
-  if (width == 16)
-    return isSigned ? DType::I16 : DType::U16;
-  if (width == 32 && isSigned)
-    return DType::I32;
-  return std::nullopt;
-}
-
 std::optional<TensorInfo> describe(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || !tensor.hasStaticShape())
@@ -46,18 +34,13 @@ std::optional<TensorInfo> describe(Type type) {
   TensorInfo info;
   info.shape = tensor.getShape().vec();
   Type element = tensor.getElementType();
-  auto quantized = dyn_cast<quant::QuantizedType>(element);
-  if (!quantized) {
-    std::optional<DType> dtype = elementDType(element);
-    if (!dtype)
-      return std::nullopt;
-    info.dtype = *dtype;
-    return info;
-  }
-  std::optional<DType> storage = storageDType(quantized);
-  if (!storage)
+  std::optional<DType> dtype = hostDType(element);
+  if (!dtype)
     return std::nullopt;
-  info.dtype = *storage;
+  info.dtype = *dtype;
+  auto quantized = dyn_cast<quant::QuantizedType>(element);
+  if (!quantized)
+    return info;
   Quantization q;
   q.range = {static_cast<int32_t>(quantized.getStorageTypeMin()),
              static_cast<int32_t>(quantized.getStorageTypeMax())};

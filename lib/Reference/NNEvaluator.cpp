@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
 
-#include "Elements.h"
 #include "NNOperations.h"
 
 #include "llvm/ADT/TypeSwitch.h"

@@ -6,10 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Elements.h"
 #include "SchedEvaluatorState.h"
 
+#include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/Permute.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -23,20 +24,7 @@ using namespace cimc::reference;
 // Views
 //===----------------------------------------------------------------------===//
 
-numerics::Range RowView::range() const {
-  switch (type) {
-  case DType::I8:
-    return {-128, 127};
-  case DType::U8:
-    return {0, 255};
-  case DType::I16:
-    return {-32768, 32767};
-  case DType::U16:
-    return {0, 65535};
-  default:
-    return {INT32_MIN, INT32_MAX};
-  }
-}
+numerics::Range RowView::range() const { return rangeOf(type); }
 
 template <typename T>
 static void readRow(const RowView &view, int64_t row, int32_t *out) {
@@ -158,38 +146,6 @@ struct RunningStream {
   }
 };
 
-/// Applies a permutation of axes to a tensor, or undoes it.
-std::vector<uint8_t> permuted(const uint8_t *in, ArrayRef<int64_t> shape,
-                              ArrayRef<int64_t> perm, size_t width,
-                              bool inverse) {
-  size_t rank = shape.size();
-  SmallVector<int64_t> stride(rank, 1), outer(rank);
-  for (size_t i = rank; i-- > 1;)
-    stride[i - 1] = stride[i] * shape[i];
-  int64_t total = 1;
-  for (size_t i = 0; i < rank; ++i) {
-    outer[i] = shape[perm[i]];
-    total *= shape[i];
-  }
-  std::vector<uint8_t> out(total * width);
-  SmallVector<int64_t> index(rank, 0);
-  for (int64_t n = 0; n < total; ++n) {
-    int64_t from = 0;
-    for (size_t i = 0; i < rank; ++i)
-      from += index[i] * stride[perm[i]];
-    if (inverse)
-      std::memcpy(out.data() + from * width, in + n * width, width);
-    else
-      std::memcpy(out.data() + n * width, in + from * width, width);
-    for (size_t i = rank; i-- > 0;) {
-      if (++index[i] < outer[i])
-        break;
-      index[i] = 0;
-    }
-  }
-  return out;
-}
-
 class SchedEvaluator {
 public:
   SchedEvaluator(ModuleOp module, sched::ProgramOp program, ChipSpec spec) {
@@ -289,9 +245,10 @@ private:
         return Error{ExitCode::InvalidInput, "input '" + name + "' must be " +
                                                  cimc::name(*type) + " " +
                                                  shapeString(shape)};
-      host.push_back(std::make_unique<std::vector<uint8_t>>(
-          permuted(reinterpret_cast<const uint8_t *>(inputs[used].data.data()),
-                   shape, io.getPerm(), byteSize(*type), false)));
+      host.push_back(
+          std::make_unique<std::vector<uint8_t>>(inputs[used].data.size()));
+      permute(shape, io.getPerm().vec(), byteSize(*type),
+              inputs[used].data.data(), host.back()->data());
       ++used;
     } else {
       HostTensor tensor(*type, shape);
@@ -407,9 +364,8 @@ private:
     for (auto &[io, bytes] : outputs) {
       std::vector<int64_t> shape = io.getShape().vec();
       HostTensor tensor(*elementDType(io.getType()), shape);
-      auto data = permuted(bytes->data(), shape, io.getPerm(),
-                           byteSize(tensor.type), true);
-      std::memcpy(tensor.data.data(), data.data(), data.size());
+      unpermute(shape, io.getPerm().vec(), byteSize(tensor.type), bytes->data(),
+                tensor.data.data());
       results.push_back(std::move(tensor));
     }
     return results;

@@ -9,6 +9,8 @@
 #ifndef CIMC_LIB_SIM_KERNELS_H
 #define CIMC_LIB_SIM_KERNELS_H
 
+#include "cimc/Support/HostIsa.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -23,12 +25,6 @@ namespace cimc::sim {
 using UnalignedI32 CIMC_UNALIGNED = int32_t;
 using UnalignedU32 CIMC_UNALIGNED = uint32_t;
 using UnalignedF32 CIMC_UNALIGNED = float;
-
-/// Which instructions of the host the kernels use. All give the same bits.
-enum class HostIsa { Portable, Avx2, Avx512Vnni };
-
-/// The best one this processor has.
-HostIsa bestHostIsa();
 
 //===----------------------------------------------------------------------===//
 // Matrix products

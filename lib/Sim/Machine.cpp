@@ -8,6 +8,8 @@
 
 #include "Machine.h"
 
+#include "cimc/Support/Permute.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -345,62 +347,6 @@ void Machine::restart(State &state) const {
 // The host's side
 //===----------------------------------------------------------------------===//
 
-/// Copies between a tensor and its transposition by `perm`. `toRows` says which
-/// way.
-static void transpose(const IOBinding &io, const std::byte *tensor,
-                      uint8_t *rows, std::byte *tensorOut, bool toRows) {
-  size_t rank = io.shape.size();
-  size_t size = byteSize(io.type);
-  int64_t count = 1;
-  for (int64_t d : io.shape)
-    count *= d;
-  if (count == 0)
-    return;
-  std::vector<int64_t> strides(rank, 1);
-  for (size_t i = rank; i-- > 1;)
-    strides[i - 1] = strides[i] * io.shape[i];
-  // Axes of the rows, with the tensor's strides; units and runs merged.
-  std::vector<std::pair<int64_t, int64_t>> axes;
-  for (size_t i = 0; i < rank; ++i) {
-    size_t axis = i < io.perm.size() ? io.perm[i] : i;
-    if (io.shape[axis] == 1)
-      continue;
-    if (!axes.empty() && axes.back().second == strides[axis] * io.shape[axis]) {
-      axes.back().first *= io.shape[axis];
-      axes.back().second = strides[axis];
-    } else {
-      axes.push_back({io.shape[axis], strides[axis]});
-    }
-  }
-  if (axes.empty() || (axes.size() == 1 && axes[0].second == 1)) {
-    if (toRows)
-      std::memcpy(rows, tensor, count * size);
-    else
-      std::memcpy(tensorOut, rows, count * size);
-    return;
-  }
-  std::vector<int64_t> index(axes.size(), 0);
-  auto [inner, innerStride] = axes.back();
-  for (int64_t done = 0; done < count; done += inner) {
-    int64_t base = 0;
-    for (size_t i = 0; i + 1 < axes.size(); ++i)
-      base += index[i] * axes[i].second;
-    uint8_t *row = rows + done * size;
-    for (int64_t i = 0; i < inner; ++i) {
-      int64_t at = (base + i * innerStride) * static_cast<int64_t>(size);
-      if (toRows)
-        std::memcpy(row + i * size, tensor + at, size);
-      else
-        std::memcpy(tensorOut + at, row + i * size, size);
-    }
-    for (size_t i = axes.size() - 1; i-- > 0;) {
-      if (++index[i] < axes[i].first)
-        break;
-      index[i] = 0;
-    }
-  }
-}
-
 Status Machine::loadInputs(State &state,
                            const std::vector<HostTensor> &inputs) const {
   size_t next = 0;
@@ -421,7 +367,8 @@ Status Machine::loadInputs(State &state,
                    "input '" + io.name + "' is " + shapeString(io.shape) +
                        " of " + name(io.type) + ", but the tensor given is " +
                        shapeString(tensor.shape) + " of " + name(tensor.type)};
-    transpose(io, tensor.data.data(), state.hostData[i].data(), nullptr, true);
+    permute(io.shape, io.perm, byteSize(io.type), tensor.data.data(),
+            state.hostData[i].data());
   }
   if (next != inputs.size())
     return Error{ExitCode::InvalidInput,
@@ -438,8 +385,8 @@ std::vector<HostTensor> Machine::takeOutputs(const State &state) const {
     if (!io.isOutput)
       continue;
     HostTensor tensor(io.type, io.shape);
-    transpose(io, nullptr, const_cast<uint8_t *>(state.hostData[i].data()),
-              tensor.data.data(), false);
+    unpermute(io.shape, io.perm, byteSize(io.type), state.hostData[i].data(),
+              tensor.data.data());
     outputs.push_back(std::move(tensor));
   }
   return outputs;

@@ -48,24 +48,4 @@ const RowKernels &rowKernels(HostIsa isa) {
   return portable::table;
 }
 
-HostIsa bestHostIsa() {
-#if defined(__x86_64__)
-  static const HostIsa best = [] {
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vnni"))
-      return HostIsa::Avx512Vnni;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-      return HostIsa::Avx2;
-    return HostIsa::Portable;
-  }();
-  return best;
-#else
-  return HostIsa::Portable;
-#endif
-}
-
 } // namespace cimc::sim

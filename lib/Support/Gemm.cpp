@@ -10,6 +10,8 @@
 
 #include "GemmKernels.h"
 
+#include "cimc/Support/HostIsa.h"
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -20,22 +22,12 @@ using detail::GemmKernels;
 
 static const GemmKernels &kernels() {
 #if defined(__x86_64__)
-  static const GemmKernels &best = []() -> const GemmKernels & {
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vnni"))
-      return detail::avx512Kernels;
-    if (__builtin_cpu_supports("avx2"))
-      return detail::avx2Kernels;
-    return detail::baselineKernels;
-  }();
-  return best;
-#else
-  return detail::baselineKernels;
+  if (bestHostIsa() == HostIsa::Avx512Vnni)
+    return detail::avx512Kernels;
+  if (bestHostIsa() == HostIsa::Avx2)
+    return detail::avx2Kernels;
 #endif
+  return detail::baselineKernels;
 }
 
 namespace {

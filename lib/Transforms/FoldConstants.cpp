@@ -9,10 +9,9 @@
 #include "Patterns.h"
 
 #include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/Permute.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
-
-#include <cstring>
 
 using namespace mlir;
 using namespace cimc;
@@ -47,28 +46,12 @@ static StringRef nameOf(Operation *op) {
 }
 
 static HostTensor transposed(const HostTensor &from, ArrayRef<int64_t> perm) {
-  size_t width = byteSize(from.type);
-  std::vector<int64_t> shape, strides, steps(from.shape.size(), 1);
-  for (size_t i = from.shape.size(); i-- > 1;)
-    steps[i - 1] = steps[i] * from.shape[i];
-  for (int64_t axis : perm) {
+  std::vector<int64_t> shape;
+  for (int64_t axis : perm)
     shape.push_back(from.shape[axis]);
-    strides.push_back(steps[axis]);
-  }
-  HostTensor to(from.type, shape);
-  std::vector<int64_t> index(shape.size(), 0);
-  int64_t source = 0;
-  for (int64_t i = 0, e = to.size(); i < e; ++i) {
-    std::memcpy(to.data.data() + i * width, from.data.data() + source * width,
-                width);
-    for (size_t axis = shape.size(); axis-- > 0;) {
-      source += strides[axis];
-      if (++index[axis] < shape[axis])
-        break;
-      source -= strides[axis] * shape[axis];
-      index[axis] = 0;
-    }
-  }
+  HostTensor to(from.type, std::move(shape));
+  permute(from.shape, perm.vec(), byteSize(from.type), from.data.data(),
+          to.data.data());
   return to;
 }
 

@@ -50,8 +50,8 @@ static void benchKernels() {
     std::printf(
         "mvm %4lld x %3lld, %2lld windows:", static_cast<long long>(s.depth),
         static_cast<long long>(s.columns), static_cast<long long>(s.pixels));
-    for (int i = 0; i <= static_cast<int>(sim::bestHostIsa()); ++i) {
-      sim::GemmKernel kernel = sim::gemmKernel(static_cast<sim::HostIsa>(i));
+    for (int i = 0; i <= static_cast<int>(bestHostIsa()); ++i) {
+      sim::GemmKernel kernel = sim::gemmKernel(static_cast<HostIsa>(i));
       double begin = now(), seconds = 0;
       int64_t rounds = 0;
       for (; (seconds = now() - begin) < 0.2; rounds += 16)

@@ -145,8 +145,8 @@ TEST_CASE("mvm equals its definition, also as bit planes") {
     for (int mode = 0; mode < 4; ++mode) {
       INFO("round " << round << " mode " << mode);
       if (mode < 3) {
-        auto isa = static_cast<sim::HostIsa>(mode);
-        if (isa > sim::bestHostIsa())
+        auto isa = static_cast<HostIsa>(mode);
+        if (isa > bestHostIsa())
           continue;
         machine.setHost(isa);
       }

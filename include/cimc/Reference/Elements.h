@@ -1,4 +1,4 @@
-//===- Elements.h - elements attributes, read in place -*- C++ -*-===//
+//===- Elements.h - host types and elements attributes ----------*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.
@@ -6,10 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef CIMC_LIB_REFERENCE_ELEMENTS_H
-#define CIMC_LIB_REFERENCE_ELEMENTS_H
+#ifndef CIMC_REFERENCE_ELEMENTS_H
+#define CIMC_REFERENCE_ELEMENTS_H
 
 #include "cimc/Support/HostTensor.h"
+#include "cimc/Support/Numerics.h"
 
 #include "mlir/IR/BuiltinAttributeInterfaces.h"
 
@@ -21,6 +22,13 @@ namespace cimc::reference {
 /// The host type of an unquantized element type; nothing where there is none.
 std::optional<DType> elementDType(mlir::Type type);
 
+/// The host type that holds values of an element type: of a quantized one its
+/// stored integers, where 4-bit integers take a byte.
+std::optional<DType> hostDType(mlir::Type type);
+
+/// What an integer type of the host holds.
+numerics::Range rangeOf(DType type);
+
 /// The elements of an attribute in row-major order, aligned, where they can be
 /// read without a copy; else empty.
 llvm::ArrayRef<char> elementBytes(mlir::ElementsAttr attr);
@@ -31,4 +39,4 @@ std::string missingElements(mlir::ElementsAttr attr);
 
 } // namespace cimc::reference
 
-#endif // CIMC_LIB_REFERENCE_ELEMENTS_H
+#endif // CIMC_REFERENCE_ELEMENTS_H
