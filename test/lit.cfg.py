@@ -54,3 +54,8 @@ if lit_config.params.get("CIMC_SLOW"):
     config.available_features.add("slow")
 if config.sanitize == "ON":
     config.available_features.add("asan")
+    # The packaged MLIR is not instrumented: its allocators and containers do not
+    # tell what they hand out, and what they see of ours looks poisoned.
+    options = config.environment.get("ASAN_OPTIONS", "detect_leaks=0")
+    config.environment["ASAN_OPTIONS"] = options + ":detect_container_overflow=0:allow_user_poisoning=0"
+    config.environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")

@@ -44,7 +44,7 @@ fi
 step "$venv/bin/python" -m pip install -q --disable-pip-version-check -r test/requirements.txt
 export CIMC_TEST_PYTHON=$PWD/$venv/bin/python
 # Python children of a sanitized library leak on exit by design.
-export ASAN_OPTIONS=detect_container_overflow=0:detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
 step tools/build.sh release all cimc-unit-tests
 if [ "${1:-}" = --quick ]; then
