@@ -90,7 +90,7 @@ struct ConstantsEnd {
     return int64_t{r.table} + 256;
   }
   int64_t operator()(const isa::SoftmaxQ &r) const {
-    return int64_t{r.table} + 256 * 4;
+    return r.table + int64_t{256} * 4;
   }
   int64_t operator()(const isa::Depthwise &r) const {
     const isa::Window &w = core.windows[r.window];
