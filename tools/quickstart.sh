@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools/install-deps.sh build
-echo "Building (about 15 minutes on two cores the first time) ..." >&2
+echo "Building (about 5 minutes on two cores the first time) ..." >&2
 tools/build.sh release cimc
 
 work=$(mktemp -d)
