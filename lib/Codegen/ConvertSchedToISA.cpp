@@ -211,7 +211,8 @@ private:
     int64_t n = op.getNBegin(), columns = op.getNSize();
     int64_t width = type.getDimSize(1);
     std::vector<uint8_t> all = codegen::rawBytes(weights.getValue());
-    if (type.getElementTypeBitWidth() != 8 || k < 0 || n < 0 ||
+    if (type.getElementTypeBitWidth() != 8 || k < 0 || n < 0 || rows < 1 ||
+        columns < 1 || rows > type.getDimSize(0) || columns > width ||
         k + rows > type.getDimSize(0) || n + columns > width ||
         int64_t(all.size()) != type.getNumElements())
       return op.emitOpError("takes rows ")
