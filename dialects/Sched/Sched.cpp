@@ -76,6 +76,16 @@ LogicalResult ChannelOp::verify() {
            << slots << " slots for " << rows << " rows";
   if (int64_t(getProducers()) < 1 || int64_t(getConsumers()) < 1)
     return emitOpError("needs a producer and a consumer");
+  // What the machine's channels can count, and more than any core holds.
+  constexpr int64_t most = 65535, mostBytes = int64_t(1) << 31;
+  if (int64_t(getProducers()) > most || int64_t(getConsumers()) > most)
+    return emitOpError("has ") << int64_t(getProducers()) << " producers and "
+                               << int64_t(getConsumers())
+                               << " consumers; the limit is " << most;
+  if (slots > mostBytes / int64_t(getRowBytes()))
+    return emitOpError("has ")
+           << slots << " slots of " << int64_t(getRowBytes())
+           << " bytes; the limit is " << mostBytes << " bytes together";
   return success();
 }
 
