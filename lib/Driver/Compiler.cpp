@@ -72,6 +72,14 @@ static std::string writeReproducer(mlir::ModuleOp module,
   return path.str().str();
 }
 
+Error cimc::blame(Error error, const Compilation &compilation) {
+  if (error.code != ExitCode::Internal || compilation.levelFile.empty())
+    return error;
+  return {ExitCode::InvalidInput,
+          fmt::format("{}: the module cannot be carried further: {}",
+                      compilation.levelFile, error.message)};
+}
+
 static Error internalError(const PhaseInfo &phase, mlir::ModuleOp before,
                            const std::string &pipeline,
                            const std::string &what) {
@@ -103,7 +111,8 @@ static std::unique_ptr<mlir::MLIRContext> makeContext() {
 }
 
 /// MLIR's parser calls itself for every bracket, so a file of brackets would
-/// overflow the stack.
+/// overflow the stack; and in the resources at the end of a file, MLIR's lexer
+/// reads on behind a string that the file's end cuts off.
 static Status checkNesting(const std::string &path) {
   Result<std::string> text = readFile(path);
   if (!text)
@@ -134,6 +143,10 @@ static Status checkNesting(const std::string &path) {
       --depth;
     }
   }
+  if (quoted)
+    return Error{
+        ExitCode::InvalidInput,
+        fmt::format("{}:{}: the file ends inside a string", path, line)};
   return {};
 }
 
@@ -172,6 +185,8 @@ static Status readModel(const std::string &path, const CompileOptions &options,
       return Error{ExitCode::InvalidInput, ""};
     result.reached =
         options.from ? *options.from : detectPhase(result.module.get());
+    if (result.reached >= Phase::Map)
+      result.levelFile = path;
     return {};
   }
   case FileKind::Program:
@@ -336,8 +351,10 @@ static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
       result.messages.push_back(std::move(message));
     std::string text = errorText(result.messages, begin);
     if (text.empty() || code == ExitCode::Internal)
-      return internalError(phase, before ? before.get() : module, pipeline,
-                           text.empty() ? otherwise : text);
+      return result.levelFile.empty()
+                 ? internalError(phase, before ? before.get() : module,
+                                 pipeline, text.empty() ? otherwise : text)
+                 : Error{ExitCode::Internal, text.empty() ? otherwise : text};
     return Error{code, text};
   };
   if (Status status = prepare(phase.phase, options, result); !status) {
@@ -429,7 +446,7 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
       return runPhases(plain, result);
     }
     if (!status)
-      return status;
+      return blame(status.takeError(), result);
     result.reached = phase.phase;
     if (options.observer)
       if (Status seen = options.observer(phase.phase, result.module.get());

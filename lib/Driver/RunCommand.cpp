@@ -95,13 +95,16 @@ static Status evaluate(const CommandLine &line, const std::string &level,
   machine.executable.inputs = compilation.inputs;
   machine.executable.outputs = compilation.outputs;
   mlir::ModuleOp module = compilation.module.get();
-  machine.executable.run = [module,
-                            level](const std::vector<HostTensor> &inputs)
+  machine.executable.run = [module, level,
+                            &compilation](const std::vector<HostTensor> &inputs)
       -> Result<std::vector<HostTensor>> {
-    if (level == "nn")
-      return evaluateNN(module, inputs);
-    return level == "cim" ? evaluateCIM(module, inputs)
-                          : evaluateSched(module, inputs);
+    Result<std::vector<HostTensor>> outputs =
+        level == "nn"    ? evaluateNN(module, inputs)
+        : level == "cim" ? evaluateCIM(module, inputs)
+                         : evaluateSched(module, inputs);
+    if (!outputs)
+      return blame(outputs.takeError(), compilation);
+    return outputs;
   };
   return finish({});
 }

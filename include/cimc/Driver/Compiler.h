@@ -59,6 +59,9 @@ struct Compilation {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::optional<Program> program; ///< after Phase::Emit
   Phase reached = Phase::Import;
+  /// The file, where the module was read from one at a level that only cimc
+  /// writes, cim or later.
+  std::string levelFile;
   std::vector<ModelIO> inputs, outputs; ///< of the network, at the nn level
   std::vector<Message> messages;        ///< errors, warnings and remarks
   std::vector<PhaseTime> times;
@@ -76,6 +79,10 @@ Status importModel(const std::string &path, const CompileOptions &options,
 
 /// Runs the phases behind `result.reached` up to `options.to`.
 Status runPhases(const CompileOptions &options, Compilation &result);
+
+/// The error to show: what would be a bug in cimc is a fault of the file where
+/// its module was read at a level behind those that are checked in full.
+Error blame(Error error, const Compilation &compilation);
 
 /// A chip by name or file; a name that no chip has is a `Usage` error.
 Result<ChipSpec> openChip(const std::string &nameOrPath);
