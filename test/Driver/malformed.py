@@ -138,6 +138,27 @@ case("MLIR without a network", INVALID, "none.mlir: .*function", "compile",
 case("damaged MLIR bytecode", INVALID, "bad.mlirbc", "compile",
      put("bad.mlirbc", b"ML\xefR\x06MLIR22\x00" + bytes(40)), *nn)
 
+
+def text_model(name, code, pattern, body, head="float[1, 4] x", out="float[1, 4] y"):
+    """A model in ONNX's text form."""
+    case("model: " + name, code, pattern, "compile", put(
+        "model-%d.onnxtxt" % len(CASES),
+        ('<ir_version: 8, opset_import: ["" : 17]>\ng (%s) => (%s) {%s}\n' % (head, out, body)).encode()),
+        *nn)
+
+
+text_model("a cycle", INVALID, "cycle", "y = Add (x, z) z = Relu (y)")
+text_model("a name defined twice", INVALID, "twice", "y = Relu (x) y = Neg (x)")
+text_model("an undefined name", INVALID, "not defined", "y = Relu (w)")
+text_model("a wrong attribute type", INVALID, "alpha", 'y = LeakyRelu <alpha = "much"> (x)')
+text_model("an unknown operator", UNSUPPORTED, "Frobnicate", "y = Frobnicate (x)")
+text_model("a negative size", "34", "x", "y = Relu (x)", "float[1, -4] x")
+text_model("sizes whose product overflows", "34", "model-", "y = Relu (x)",
+           "float[%s] x" % ", ".join(["4000000000"] * 4), "float[4] y")
+text_model("shapes that do not fit", INVALID, "model-|y", "y = MatMul (x, x)")
+case("MLIR that ends inside a string", INVALID, r"string.mlir:2: the file ends inside a string",
+     "compile", put("string.mlir", b'module {}\n{-# dialect_resources: { builtin: { a: "0x40'), *nn)
+
 # Chip files.
 compile_ = ("compile", model, "--calibrate", calibration, "-o", path("x.cimx"), "--chip")
 
