@@ -87,7 +87,8 @@ static Tensor &input(Node &node, size_t i) {
 }
 
 Value Node::value(size_t i) {
-  return graph.materialize(proto.input(i), input(*this, i));
+  Tensor &tensor = input(*this, i); // says it where there is none
+  return graph.materialize(proto.input(i), tensor);
 }
 
 Value Node::real(size_t i) {
