@@ -287,6 +287,10 @@ LogicalResult MvmOp::verify() {
     if (value < least || value > kLargest)
       return emitOpError() << name << " is " << value << ", must be at least "
                            << least;
+  // An instruction names its macros by the bits of a 64-bit word.
+  for (int64_t macro : getMacros().value_or(ArrayRef<int64_t>()))
+    if (macro < 0 || macro > 63)
+      return emitOpError() << "macro " << macro << " is not one of 0 to 63";
   int64_t end = static_cast<int64_t>(getKBegin() + getKSize());
   if (end > elements)
     return emitOpError() << "elements [" << static_cast<int64_t>(getKBegin())

@@ -79,9 +79,9 @@ LogicalResult ChannelOp::verify() {
   // What the machine's channels can count, and more than any core holds.
   constexpr int64_t most = 65535, mostBytes = int64_t(1) << 31;
   if (int64_t(getProducers()) > most || int64_t(getConsumers()) > most)
-    return emitOpError("has ") << int64_t(getProducers()) << " producers and "
-                               << int64_t(getConsumers())
-                               << " consumers; the limit is " << most;
+    return emitOpError("has ")
+           << int64_t(getProducers()) << " producers and "
+           << int64_t(getConsumers()) << " consumers; the limit is " << most;
   if (slots > mostBytes / int64_t(getRowBytes()))
     return emitOpError("has ")
            << slots << " slots of " << int64_t(getRowBytes())
@@ -108,6 +108,16 @@ public:
         op.getType().getIntOrFloatBitWidth() < 8)
       return op.emitOpError("has element type ")
              << op.getType() << "; must be a machine type";
+    // So that nothing below overflows.
+    constexpr int64_t most = int64_t(1) << 30;
+    for (int64_t value :
+         {int64_t(op.getPixels()), int64_t(op.getPixelPitch()),
+          int64_t(op.getChannels()), int64_t(op.getOffset()),
+          int64_t(op.getRows()), int64_t(op.getRowPitch().value_or(0)),
+          int64_t(op.getSlots().value_or(0))})
+      if (value < 0 || value > most)
+        return op.emitOpError("states ")
+               << value << "; sizes and distances are 0 to " << most;
     int64_t row = (int64_t(op.getPixels()) - 1) * int64_t(op.getPixelPitch()) +
                   int64_t(op.getChannels()) * elementBytes(op.getType());
     int64_t last = int64_t(op.getOffset()) + row;
