@@ -35,7 +35,9 @@ Status opsCommand(const CommandLine &line, CommandOutput &output);
 Result<CompileOptions> compileOptions(const CommandLine &line);
 
 /// "--output" as a file name. `fallback` where it is not given.
-Status checkOutputFile(const std::string &path);
+/// Whether a result can be written to `path`, which must not be the `source` it
+/// is made from.
+Status checkOutputFile(const std::string &path, const std::string &source);
 
 /// Shows progress on a terminal, never in a file or pipe.
 std::function<void(const char *)> terminalProgress(bool quiet);

@@ -95,9 +95,14 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
   return options;
 }
 
-Status cimc::checkOutputFile(const std::string &path) {
+Status cimc::checkOutputFile(const std::string &path,
+                             const std::string &source) {
   if (path.empty())
     return usage("--output: no file name given");
+  if (isSameFile(path, source))
+    return usage(fmt::format("cannot write '{}': it is the file that is read; "
+                             "give another name",
+                             path));
   if (isDirectory(path))
     return usage(fmt::format("cannot write '{}': it is a directory", path));
   size_t slash = path.rfind('/');
@@ -189,7 +194,7 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   if (toStdout && json && (!binary || line.has(Option::Output)))
     return usage("--json takes standard output; write the result with -o FILE");
   if (!toStdout)
-    if (Status status = checkOutputFile(path); !status)
+    if (Status status = checkOutputFile(path, model); !status)
       return status;
   std::string report = line.get(Option::Report);
   if (line.has(Option::Report)) {

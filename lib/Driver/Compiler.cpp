@@ -19,6 +19,7 @@
 #include "CIM/CIM.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -150,6 +151,65 @@ static Status checkNesting(const std::string &path) {
   return {};
 }
 
+/// The level, a dialect's name, that a phase's module is at.
+static llvm::StringRef levelOf(Phase phase) {
+  switch (phase) {
+  case Phase::Import:
+  case Phase::NN:
+  case Phase::Quantize:
+    return "nn";
+  case Phase::Map:
+  case Phase::Place:
+    return "cim";
+  case Phase::Schedule:
+    return "sched";
+  case Phase::Encode:
+  case Phase::Emit:
+    break;
+  }
+  return "isa";
+}
+
+/// A phase that --from names must have left operations of the level found.
+static Status checkFrom(Phase from, mlir::ModuleOp module,
+                        const std::string &path) {
+  llvm::StringRef found = levelOf(detectPhase(module));
+  bool any = false;
+  module.walk([&](mlir::Operation *op) {
+    any |= op->getDialect() && op->getDialect()->getNamespace() == found;
+  });
+  if (!any || found == levelOf(from))
+    return {};
+  return Error{ExitCode::Usage,
+               fmt::format("--from {}: '{}' holds operations of the {} level, "
+                           "which that phase does not leave; without --from "
+                           "the phase is told from them",
+                           info(from).name, path, found.str())};
+}
+
+/// Modules are also printed to be read, with "__elided__" for long weights.
+static Status checkResources(mlir::ModuleOp module, const std::string &path) {
+  std::string missing;
+  module.walk([&](mlir::Operation *op) {
+    for (mlir::NamedAttribute attribute : op->getAttrs()) {
+      auto resource =
+          llvm::dyn_cast<mlir::DenseResourceElementsAttr>(attribute.getValue());
+      if (!resource || resource.getRawHandle().getBlob())
+        continue;
+      missing = resource.getRawHandle().getKey().str();
+      return mlir::WalkResult::interrupt();
+    }
+    return mlir::WalkResult::advance();
+  });
+  if (missing.empty())
+    return {};
+  return Error{ExitCode::InvalidInput,
+               fmt::format("{}: the file does not hold the numbers of '{}'; "
+                           "modules of a report are for reading, write one to "
+                           "go on from with --to PHASE -o FILE",
+                           path, missing)};
+}
+
 static Status readModel(const std::string &path, const CompileOptions &options,
                         Compilation &result) {
   Result<FileKind> kind = sniff(path);
@@ -183,6 +243,15 @@ static Status readModel(const std::string &path, const CompileOptions &options,
     result.module = mlir::parseSourceFile<mlir::ModuleOp>(path, config);
     if (!result.module)
       return Error{ExitCode::InvalidInput, ""};
+    if (Status status = checkResources(result.module.get(), path); !status)
+      return status;
+    if (options.from == Phase::Emit)
+      return Error{ExitCode::Usage,
+                   "--from cimx: that phase is the last and leaves no module"};
+    if (options.from)
+      if (Status status = checkFrom(*options.from, result.module.get(), path);
+          !status)
+        return status;
     result.reached =
         options.from ? *options.from : detectPhase(result.module.get());
     if (result.reached >= Phase::Map)

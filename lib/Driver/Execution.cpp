@@ -182,6 +182,9 @@ Result<InputSet> cimc::readInputs(const std::vector<std::string> &arguments,
                       argument, argument.substr(0, equals),
                       suggestion(argument.substr(0, equals), namesOf(inputs)),
                       fmt::join(namesOf(inputs), ", "))};
+    if (path.empty())
+      return Error{ExitCode::Usage,
+                   fmt::format("--input {}: no file name given", argument)};
     bool directory = isDirectory(path);
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (named != inputs.size() ? i != named : !directory && i != 0)

@@ -35,6 +35,12 @@ bool cimc::fileExists(const std::string &path) {
   return ::stat(path.c_str(), &info) == 0;
 }
 
+bool cimc::isSameFile(const std::string &a, const std::string &b) {
+  struct stat first, second;
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 Status cimc::makeDirectory(const std::string &path) {
   for (size_t end = 1; end <= path.size(); ++end) {
     if (end != path.size() && path[end] != '/')

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 using namespace cimc;
 
@@ -121,6 +122,21 @@ static std::string preview(const HostTensor &tensor) {
   return text + (shown < tensor.size() ? " ..." : "");
 }
 
+/// Each output needs a file of its own.
+static Status checkFileNames(const std::vector<ModelIO> &outputs) {
+  std::map<std::string, std::string> names;
+  for (const ModelIO &output : outputs) {
+    auto [first, isNew] =
+        names.try_emplace(fileNameOf(output.name), output.name);
+    if (!isNew && first->second != output.name)
+      return Error{ExitCode::InvalidInput,
+                   fmt::format("outputs '{}' and '{}' would both be written "
+                               "to '{}.npy'; rename one in the model",
+                               first->second, output.name, first->first)};
+  }
+  return {};
+}
+
 static Json comparisonJson(const Comparison &comparison) {
   Json json = {{"output", comparison.output},
                {"equal", comparison.equal()},
@@ -148,6 +164,10 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
     Result<double> value = line.real(option, 0);
     if (!value)
       return value.takeError();
+    if (!line.has(Option::Expect))
+      return usage(fmt::format("{} is a tolerance of --expect DIR, which is "
+                               "not given",
+                               option == Option::Rtol ? "--rtol" : "--atol"));
     *target = *value;
   }
   Result<int64_t> threads = line.integer(Option::Threads, 0, 1, 4096);
@@ -160,7 +180,7 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
             fmt::format("{} is for --level isa",
                         option == Option::Trace ? "--trace" : "--bit-planes"));
   if (line.has(Option::Trace))
-    if (Status status = checkOutputFile(line.get(Option::Trace)); !status)
+    if (Status status = checkOutputFile(line.get(Option::Trace), path); !status)
       return status;
 
   Result<FileKind> kind = sniff(path);
@@ -198,6 +218,9 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
   if (!inputs)
     return inputs.takeError();
   std::string directory = line.get(Option::Output);
+  if (line.has(Option::Output))
+    if (Status status = checkFileNames(executable.outputs); !status)
+      return status;
   if (line.has(Option::Output))
     if (Status status = makeDirectory(directory); !status)
       return status;

@@ -59,7 +59,7 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
     return Error{ExitCode::Usage, "--json takes standard output; write the "
                                   "model with -o FILE.onnx"};
   if (path != "-")
-    if (Status status = checkOutputFile(path); !status)
+    if (Status status = checkOutputFile(path, model); !status)
       return status;
   Compilation compilation;
   auto compile = [&]() -> Status {
@@ -132,7 +132,7 @@ Status cimc::disasmCommand(const CommandLine &line, CommandOutput &output) {
     output.text = std::move(text);
     return {};
   }
-  if (Status status = checkOutputFile(path); !status)
+  if (Status status = checkOutputFile(path, line.operands[0]); !status)
     return status;
   return writeFileAtomically(path, text);
 }
@@ -166,7 +166,7 @@ Status cimc::chipsCommand(const CommandLine &line, CommandOutput &output) {
                     {"int8_weights_million", megabytes}});
     output.text +=
         fmt::format("{:<15}{} chiplets, {} cores, {} arrays of {} x {} cells "
-                    "({:.3g} million "
+                    "({:.4g} million "
                     "int8 weights)\n",
                     chip->name, chip->chiplets(), chip->cores(), chip->macros(),
                     chip->macro.rows, chip->macro.columns, megabytes);

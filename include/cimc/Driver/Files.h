@@ -22,6 +22,8 @@ Status makeDirectory(const std::string &path);
 
 bool isDirectory(const std::string &path);
 bool fileExists(const std::string &path);
+/// Whether two names lead to one file that exists.
+bool isSameFile(const std::string &a, const std::string &b);
 
 /// Regular files directly in `directory` whose names end in `suffix`, sorted.
 std::vector<std::string> listFiles(const std::string &directory,

@@ -159,6 +159,19 @@ void GraphImporter::readInitializers() {
   }
 }
 
+/// A shape as the model declares it, open dimensions by name or as '?'.
+static std::string declaredShape(const onnx::TensorShapeProto &shape) {
+  std::string text;
+  for (const auto &dim : shape.dim()) {
+    text += text.empty() ? "" : "x";
+    text += dim.has_dim_value() && dim.dim_value() > 0
+                ? std::to_string(dim.dim_value())
+            : dim.has_dim_param() && !dim.dim_param().empty() ? dim.dim_param()
+                                                              : "?";
+  }
+  return text.empty() ? "scalar" : text;
+}
+
 Shape GraphImporter::inputShape(const onnx::ValueInfoProto &input) {
   const onnx::TypeProto_Tensor &type = input.type().tensor_type();
   for (const auto &[name, shape] : options.inputShapes) {
@@ -173,8 +186,8 @@ Shape GraphImporter::inputShape(const onnx::ValueInfoProto &input) {
     }
     if (!fits)
       failUsage("--input-shape {}={}: the model declares another shape for "
-                "this input",
-                name, shapeString(shape));
+                "this input, {}",
+                name, shapeString(shape), declaredShape(type.shape()));
     return shape;
   }
   if (!type.has_shape())
