@@ -53,6 +53,14 @@ Status checkSample(func::FuncOp entry, const std::vector<HostTensor> &sample,
                        " " + shapeString(sample[i].shape) +
                        ", but the model takes " + cimc::name(*expected) + " " +
                        shapeString(shape)};
+    if (sample[i].type != DType::F32)
+      continue;
+    const float *numbers = sample[i].as<float>();
+    for (int64_t k = 0; k < sample[i].size(); ++k)
+      if (std::isnan(numbers[k]))
+        return Error{ExitCode::InvalidInput,
+                     where + ": element " + std::to_string(k) + " of " + name +
+                         " is not a number (NaN)"};
   }
   return {};
 }

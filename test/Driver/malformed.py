@@ -283,6 +283,8 @@ stored = npz(False, image=samples)
 calibrate("wrong shape", INVALID, "does not fit input 'image'", npy(numpy.zeros((3, 7, 7), "f4")), "npy")
 calibrate("cut array", INVALID, "bytes", npy(samples)[:-5], "npy")
 calibrate("no samples", INVALID, "no samples", npy(numpy.zeros((0,) + one.shape, "f4")), "npy")
+calibrate("not a number", INVALID, "element 5 of 'image' is not a number",
+          npy(numpy.where(numpy.arange(64).reshape(one.shape) == 5, numpy.nan, one).astype("f4")[None]), "npy")
 calibrate("archive cut", INVALID, "calibration-", archive[:-10], "npz")
 calibrate("archive cut in half", INVALID, "calibration-", archive[:len(archive) // 2], "npz")
 calibrate("archive with a flipped bit", INVALID, "calibration-", flip(stored, len(stored) * 4), "npz")
