@@ -98,7 +98,7 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
 Status cimc::checkOutputFile(const std::string &path,
                              const std::string &source) {
   if (path.empty())
-    return usage("--output: no file name given");
+    return usage("no name given for the file to write");
   if (isSameFile(path, source))
     return usage(fmt::format("cannot write '{}': it is the file that is read; "
                              "give another name",

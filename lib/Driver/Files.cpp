@@ -42,6 +42,8 @@ bool cimc::isSameFile(const std::string &a, const std::string &b) {
 }
 
 Status cimc::makeDirectory(const std::string &path) {
+  if (path.empty())
+    return Error{ExitCode::Usage, "no name given for the directory to write"};
   for (size_t end = 1; end <= path.size(); ++end) {
     if (end != path.size() && path[end] != '/')
       continue;

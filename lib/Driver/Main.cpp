@@ -206,6 +206,8 @@ static void installLastWords() {
 int cimc::cimcMain(int argc, const char *const *argv) {
   // A closed pipe is an error of writing, with a message.
   std::signal(SIGPIPE, SIG_IGN);
+  // So is a file past the size that the system allows.
+  std::signal(SIGXFSZ, SIG_IGN);
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   bool json = false;
   for (const std::string &arg : args)

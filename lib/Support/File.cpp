@@ -62,7 +62,8 @@ Result<std::string> readFile(const std::string &path) {
 
 Status writeFileAtomically(const std::string &path, std::string_view contents) {
   auto fail = [&](const char *what) {
-    return Error{ExitCode::Usage,
+    bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    return Error{full ? ExitCode::ResourceLimit : ExitCode::Usage,
                  fmt::format("{}: {}: {}", path, what, std::strerror(errno))};
   };
   // Devices and pipes cannot be replaced, only written.
