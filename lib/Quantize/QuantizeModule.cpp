@@ -250,6 +250,33 @@ Status correctBiases(ModuleOp module, const std::vector<Correction> &all,
   return {};
 }
 
+// Weights and biases that no integer stands for.
+Status checkWeights(func::FuncOp entry) {
+  std::string problem;
+  entry.walk([&](Operation *op) {
+    if (!isa<nn::ConvOp, nn::MatMulOp>(op))
+      return WalkResult::advance();
+    for (unsigned k = 1; k < op->getNumOperands(); ++k) {
+      nn::ConstantOp constant = constantOf(op->getOperand(k));
+      if (!constant)
+        continue;
+      std::vector<float> values = readFloats(constant);
+      for (size_t i = 0; i < values.size(); ++i)
+        if (!std::isfinite(values[i])) {
+          problem = "node '" + nodeName(op) + "': element " +
+                    std::to_string(i) + " of its " +
+                    (k == 1 ? "weights" : "bias") + " is " +
+                    std::to_string(values[i]) + ", which cannot be quantized";
+          return WalkResult::interrupt();
+        }
+    }
+    return WalkResult::advance();
+  });
+  if (problem.empty())
+    return {};
+  return Error{ExitCode::InvalidInput, problem};
+}
+
 } // namespace
 
 bool hasQuantizedTypes(ModuleOp module) {
@@ -280,6 +307,8 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
   auto entry = findEntry(module);
   if (!entry)
     return entry.takeError();
+  if (Status status = checkWeights(*entry); !status)
+    return status;
   RangePlan plan(*entry);
   Statistics statistics;
   if (Status status =
