@@ -21,7 +21,7 @@ using namespace mlir;
 namespace cimc::mapping {
 namespace {
 
-/// Integer weights with their zero points subtracted, and what becomes of sums.
+/// Integer weights with their zero points subtracted.
 struct WeightTensor {
   std::vector<int8_t> values; ///< in the tensor's own order
   std::vector<float> scales;  ///< one, or one for each column
