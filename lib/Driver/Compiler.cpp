@@ -210,6 +210,11 @@ static Status checkResources(mlir::ModuleOp module, const std::string &path) {
                            path, missing)};
 }
 
+std::string &cimc::bytecodeBeingRead() {
+  static std::string path;
+  return path;
+}
+
 static Status readModel(const std::string &path, const CompileOptions &options,
                         Compilation &result) {
   Result<FileKind> kind = sniff(path);
@@ -240,7 +245,10 @@ static Status readModel(const std::string &path, const CompileOptions &options,
     [[fallthrough]];
   case FileKind::MlirBytecode: {
     mlir::ParserConfig config(result.context.get());
+    if (*kind == FileKind::MlirBytecode)
+      bytecodeBeingRead() = path;
     result.module = mlir::parseSourceFile<mlir::ModuleOp>(path, config);
+    bytecodeBeingRead().clear();
     if (!result.module)
       return Error{ExitCode::InvalidInput, ""};
     if (Status status = checkResources(result.module.get(), path); !status)

@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <new>
 #include <unistd.h>
 
@@ -189,6 +190,19 @@ static bool jsonAsked = false;
 static void installLastWords() {
   llvm::install_bad_alloc_error_handler([](void *, const char *, bool) {
     die(ExitCode::ResourceLimit, outOfMemory, jsonAsked);
+  });
+  // MLIR's bytecode reader believes the sizes in a file and gives up as a
+  // whole where they are absurd.
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::install_fatal_error_handler([](void *, const char *reason, bool) {
+      const std::string &file = bytecodeBeingRead();
+      if (file.empty())
+        die(ExitCode::Internal, reason, jsonAsked);
+      std::string text = fmt::format(
+          "{}: the file is damaged ({}); write it again", file, reason);
+      die(ExitCode::InvalidInput, text.c_str(), jsonAsked);
+    });
   });
   std::set_terminate([] {
     try {

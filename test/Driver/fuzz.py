@@ -375,8 +375,10 @@ def fuzz(kind):
                                                        for code, n in sorted(codes.items())))
 
 
+# MLIR's own bytecode reader is not hardened against damaged files, and what a
+# mutant hits depends on the paths inside the file: only where asked for.
 with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-    results = list(pool.map(fuzz, ONLY or KINDS))
+    results = list(pool.map(fuzz, ONLY or [kind for kind in KINDS if kind != "mlirbc"]))
 for _, _, summary in results:
     print(summary)
 for _, problems, _ in results:
