@@ -1,5 +1,5 @@
 # Configuration of the lit suites. Slow suites live under directories named
-# "slow" and run with `lit -DCIMC_SLOW=1` (see test/README.md).
+# "slow" and run with `lit -DCIMC_SLOW=1` (see tools/test.sh).
 import os
 import shutil
 import subprocess
