@@ -119,26 +119,49 @@ Status cimc::checkOutputFile(const std::string &path,
 // Writing
 //===----------------------------------------------------------------------===//
 
-/// A module as text (`locations`: with the places in the model, so that a later
-/// `--from` knows them) or bytecode.
-static std::string printModule(mlir::ModuleOp module, bool locations) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
+namespace {
+/// What LLVM prints, on its way into a file.
+class SinkStream : public llvm::raw_ostream {
+public:
+  explicit SinkStream(const FileSink &write) : write(write) {}
+  ~SinkStream() override { flush(); }
+
+private:
+  void write_impl(const char *data, size_t size) override {
+    write({data, size});
+    position += size;
+  }
+  uint64_t current_pos() const override { return position; }
+
+  const FileSink &write;
+  uint64_t position = 0;
+};
+} // namespace
+
+/// A module as text; `locations`: with the places in the model, so that a later
+/// `--from` knows them.
+static void printModule(mlir::ModuleOp module, bool locations,
+                        llvm::raw_ostream &stream) {
   mlir::OpPrintingFlags flags;
   if (locations)
     flags.enableDebugInfo(/*enable=*/true, /*prettyForm=*/false);
   module->print(stream, flags);
   stream << "\n";
-  return text;
 }
 
-static Result<std::string> bytecode(mlir::ModuleOp module) {
-  std::string bytes;
-  llvm::raw_string_ostream stream(bytes);
-  if (mlir::failed(mlir::writeBytecodeToFile(module, stream)))
-    return Error{ExitCode::Internal,
-                 "the module cannot be written as bytecode"};
-  return bytes;
+/// Writes a module into a file: as bytecode where its name ends in .mlirbc,
+/// else as text. Weights go from where they are into the file.
+static Status writeModule(mlir::ModuleOp module, const std::string &path) {
+  return writeFileAtomically(path, [&](const FileSink &write) -> Status {
+    SinkStream stream(write);
+    if (!llvm::StringRef(path).ends_with(".mlirbc"))
+      printModule(module, /*locations=*/true, stream);
+    else if (mlir::failed(mlir::writeBytecodeToFile(module, stream)))
+      return Error{ExitCode::Internal,
+                   "the module cannot be written as bytecode"};
+    stream.flush();
+    return {};
+  });
 }
 
 /// Writes the module after each phase into the report's directory, weights
@@ -213,19 +236,13 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
     return status;
 
   if (!compilation.program) {
-    std::string content;
-    if (llvm::StringRef(path).ends_with(".mlirbc")) {
-      Result<std::string> bytes = bytecode(compilation.module.get());
-      if (!bytes)
-        return bytes.takeError();
-      content = std::move(*bytes);
-    } else {
-      content = printModule(compilation.module.get(), !toStdout);
-    }
-    if (toStdout)
-      output.text = std::move(content);
-    else if (Status written = writeFileAtomically(path, content); !written)
+    if (toStdout) {
+      llvm::raw_string_ostream stream(output.text);
+      printModule(compilation.module.get(), /*locations=*/false, stream);
+    } else if (Status written = writeModule(compilation.module.get(), path);
+               !written) {
       return written;
+    }
     output.json = {{"model", model},
                    {"phase", to},
                    {"output", path},

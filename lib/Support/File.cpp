@@ -61,6 +61,15 @@ Result<std::string> readFile(const std::string &path) {
 }
 
 Status writeFileAtomically(const std::string &path, std::string_view contents) {
+  return writeFileAtomically(path, [&](const FileSink &write) -> Status {
+    write(contents);
+    return {};
+  });
+}
+
+Status
+writeFileAtomically(const std::string &path,
+                    const std::function<Status(const FileSink &)> &make) {
   auto fail = [&](const char *what) {
     bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
     return Error{full ? ExitCode::ResourceLimit : ExitCode::Usage,
@@ -81,14 +90,25 @@ Status writeFileAtomically(const std::string &path, std::string_view contents) {
       ::unlink(target.c_str());
     return error;
   };
-  size_t done = 0;
-  while (done < contents.size()) {
-    ssize_t wrote = ::write(fd, contents.data() + done, contents.size() - done);
-    if (wrote < 0 && errno == EINTR)
-      continue;
-    if (wrote <= 0)
-      return abandon("cannot write");
-    done += static_cast<size_t>(wrote);
+  int problem = 0;
+  Status made = make([&](std::string_view piece) {
+    while (!piece.empty() && !problem) {
+      ssize_t wrote = ::write(fd, piece.data(), piece.size());
+      if (wrote > 0)
+        piece.remove_prefix(static_cast<size_t>(wrote));
+      else if (wrote == 0 || errno != EINTR)
+        problem = wrote == 0 ? EIO : errno;
+    }
+  });
+  if (!made) {
+    ::close(fd);
+    if (!direct)
+      ::unlink(target.c_str());
+    return made;
+  }
+  if (problem) {
+    errno = problem;
+    return abandon("cannot write");
   }
   if (!direct) {
     // mkostemp makes private files; take the mode a plain creation would give.

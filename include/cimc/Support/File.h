@@ -11,6 +11,7 @@
 
 #include "cimc/Support/Status.h"
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,13 @@ Result<std::string> readFile(const std::string &path);
 /// the new ones, and a failure leaves the old file. Fails with Usage where the
 /// place cannot be written.
 Status writeFileAtomically(const std::string &path, std::string_view contents);
+
+/// The same for contents that are made while they are written: `make` calls
+/// its argument with one piece after the other. A failure of `make` is
+/// returned and leaves the old file.
+using FileSink = std::function<void(std::string_view)>;
+Status writeFileAtomically(const std::string &path,
+                           const std::function<Status(const FileSink &)> &make);
 
 } // namespace cimc
 

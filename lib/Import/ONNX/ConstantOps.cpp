@@ -48,8 +48,7 @@ void onnx_import::importConstant(Node &node) {
     const onnx::AttributeProto *attribute = node.getAttribute("value");
     if (!attribute->has_t())
       failInvalid("attribute 'value' must be a tensor");
-    onnx::TensorProto copy = attribute->t();
-    result = decodeTensor(copy, "", "the value");
+    result = node.decode(attribute->t(), "the value");
   }
   if (has("value_float"))
     result =
@@ -84,8 +83,7 @@ void onnx_import::importConstantOfShape(Node &node) {
   if (const onnx::AttributeProto *attribute = node.getAttribute("value")) {
     if (!attribute->has_t())
       failInvalid("attribute 'value' must be a tensor");
-    onnx::TensorProto copy = attribute->t();
-    value = decodeTensor(copy, "", "the value");
+    value = node.decode(attribute->t(), "the value");
     if (value.size() != 1)
       failInvalid("attribute 'value' must have one element");
   }

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Constants.h"
+#include "WireFormat.h"
 
 #include "cimc/Import/ONNX/TensorProto.h"
 
@@ -16,6 +17,8 @@
 #include "llvm/Support/Endian.h"
 
 #include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
 
 using namespace cimc;
 using namespace cimc::onnx_import;
@@ -220,8 +223,55 @@ Constant fromField(DType type, const Shape &shape, const Field &field,
 
 } // namespace
 
-Constant onnx_import::decodeTensor(onnx::TensorProto &tensor,
-                                   const std::string &folder,
+Constant
+onnx_import::constantInFile(DType type, Shape shape, const char *data,
+                            size_t size,
+                            const std::shared_ptr<llvm::MemoryBuffer> &keep) {
+  if (keep && reinterpret_cast<uintptr_t>(data) % byteSize(type) == 0) {
+    Constant result;
+    result.type = type;
+    result.shape = std::move(shape);
+    result.bytes = llvm::ArrayRef<char>(data, size);
+    result.keep = keep;
+    return result;
+  }
+  Constant result =
+      makeConstant(type, std::move(shape), std::string(data, size));
+  if (keep && keep->getBufferKind() == llvm::MemoryBuffer::MemoryBuffer_MMap) {
+    uintptr_t page = sysconf(_SC_PAGESIZE);
+    uintptr_t begin = llvm::alignTo(reinterpret_cast<uintptr_t>(data), page);
+    uintptr_t end = (reinterpret_cast<uintptr_t>(data) + size) / page * page;
+    if (begin < end)
+      madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+  }
+  return result;
+}
+
+/// A value that was left in the file (WireFormat.h).
+static Constant readLongValue(const LongValue &value, TensorSource &source,
+                              DType type, Shape shape,
+                              const std::string &what) {
+  bool fits = value.field == onnx::TensorProto::kRawDataFieldNumber ||
+              (value.field == onnx::TensorProto::kFloatDataFieldNumber &&
+               type == DType::F32) ||
+              (value.field == onnx::TensorProto::kDoubleDataFieldNumber &&
+               type == DType::F64);
+  size_t expected = checkedElements(shape, what) * byteSize(type);
+  if (!fits || value.size != expected)
+    failInvalid("{} of shape {} and type {} needs {} bytes, but the file "
+                "holds {}{}",
+                what, shapeString(shape), name(type), expected, value.size,
+                fits ? "" : " of another type");
+  if (value.offset > source.bytes.size() ||
+      value.size > source.bytes.size() - value.offset)
+    failInvalid("{}: its bytes are not in the file", what);
+  return constantInFile(type, std::move(shape),
+                        source.bytes.data() + value.offset, value.size,
+                        source.keep);
+}
+
+Constant onnx_import::decodeTensor(const onnx::TensorProto &tensor,
+                                   TensorSource &source,
                                    const std::string &what) {
   DType type = fromOnnxType(tensor.data_type(), what);
   if (tensor.has_segment())
@@ -229,7 +279,9 @@ Constant onnx_import::decodeTensor(onnx::TensorProto &tensor,
   Shape shape(tensor.dims().begin(), tensor.dims().end());
   int64_t count = checkedElements(shape, what);
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL)
-    return mapExternal(tensor, folder, type, std::move(shape), what);
+    return mapExternal(tensor, source, type, std::move(shape), what);
+  if (std::optional<LongValue> value = longValue(tensor))
+    return readLongValue(*value, source, type, std::move(shape), what);
   if (tensor.has_raw_data()) {
     size_t expected = count * byteSize(type);
     if (tensor.raw_data().size() != expected)
@@ -237,8 +289,7 @@ Constant onnx_import::decodeTensor(onnx::TensorProto &tensor,
                   "holds {}",
                   what, shapeString(shape), name(type), expected,
                   tensor.raw_data().size());
-    std::unique_ptr<std::string> raw(tensor.release_raw_data());
-    return makeConstant(type, std::move(shape), std::move(*raw));
+    return makeConstant(type, std::move(shape), tensor.raw_data());
   }
   switch (type) {
   case DType::F32:

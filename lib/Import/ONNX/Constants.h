@@ -10,6 +10,7 @@
 #define CIMC_LIB_IMPORT_ONNX_CONSTANTS_H
 
 #include "Failure.h"
+#include "ModelFile.h"
 
 #include "cimc/Support/HostTensor.h"
 
@@ -69,14 +70,20 @@ DType fromOnnxType(int32_t type, const std::string &what);
 /// ONNX's name for an element type.
 std::string onnxTypeName(int32_t type);
 
-/// Takes the value of a TensorProto (its raw bytes are moved out). External
-/// data is looked up in `folder`; an empty folder refuses it.
-Constant decodeTensor(onnx::TensorProto &tensor, const std::string &folder,
+/// The value of a TensorProto. Values that stand in a file at an address that
+/// suits their type are not copied. Handlers call Node::decode.
+Constant decodeTensor(const onnx::TensorProto &tensor, TensorSource &source,
                       const std::string &what);
 
-/// Bytes of an external data file inside `folder`, mapped, not copied.
-Constant mapExternal(const onnx::TensorProto &tensor, const std::string &folder,
+/// Bytes of an external data file inside the model's folder.
+Constant mapExternal(const onnx::TensorProto &tensor, TensorSource &source,
                      DType type, Shape shape, const std::string &what);
+
+/// `size` bytes of a file: shared where they lie aligned for the type and
+/// `keep` is given, else copied. Pages of a mapped file that were only copied
+/// from are given back.
+Constant constantInFile(DType type, Shape shape, const char *data, size_t size,
+                        const std::shared_ptr<llvm::MemoryBuffer> &keep);
 
 /// The bytes as an attribute of element type `element` (same width): small
 /// ones inline, large ones as `dense_resource` named `name`, without a copy.

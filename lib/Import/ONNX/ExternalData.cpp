@@ -15,12 +15,17 @@
 
 #include "Constants.h"
 
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
+#include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace cimc;
 using namespace cimc::onnx_import;
@@ -36,9 +41,39 @@ static uint64_t parseNumber(const std::string &text, const char *key,
   return value;
 }
 
+/// Opens and maps a file of the model's folder. It is looked at once it is
+/// open, so that nobody can exchange it in between; a file with a second name
+/// may be one from elsewhere.
+static std::unique_ptr<llvm::MemoryBuffer>
+openExternal(const char *realPath, const char *shown, const std::string &what) {
+  int fd = open(realPath, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  struct stat status;
+  if (fd < 0 || fstat(fd, &status) != 0) {
+    int code = errno;
+    if (fd >= 0)
+      close(fd);
+    failInvalid("{}: cannot read external data '{}': {}", what, shown,
+                std::strerror(code));
+  }
+  llvm::scope_exit closed([&] { close(fd); });
+  if (!S_ISREG(status.st_mode))
+    failInvalid("{}: external data '{}' is not a regular file", what, shown);
+  if (status.st_nlink > 1)
+    failInvalid("{}: external data '{}' is a file with {} names (hard links), "
+                "which may lead outside the model's folder; make a copy of it",
+                what, shown, status.st_nlink);
+  auto buffer = llvm::MemoryBuffer::getOpenFile(
+      fd, shown, status.st_size, /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    failInvalid("{}: cannot read external data '{}': {}", what, shown,
+                buffer.getError().message());
+  return std::move(*buffer);
+}
+
 Constant onnx_import::mapExternal(const onnx::TensorProto &tensor,
-                                  const std::string &folder, DType type,
-                                  Shape shape, const std::string &what) {
+                                  TensorSource &source, DType type, Shape shape,
+                                  const std::string &what) {
+  const std::string &folder = source.folder;
   if (folder.empty())
     failUnsupported("{} refers to external data, which is possible only in a "
                     "model file",
@@ -77,27 +112,15 @@ Constant onnx_import::mapExternal(const onnx::TensorProto &tensor,
     failInvalid("{}: the external data location '{}' leads outside the "
                 "model's folder '{}'",
                 what, location, folder);
-  if (!llvm::sys::fs::is_regular_file(realPath))
-    failInvalid("{}: external data '{}' is not a regular file", what,
-                path.c_str());
-  auto file = llvm::MemoryBuffer::getFile(realPath, /*IsText=*/false,
-                                          /*RequiresNullTerminator=*/false);
-  if (!file)
-    failInvalid("{}: cannot read external data '{}': {}", what, path.c_str(),
-                file.getError().message());
-  std::shared_ptr<llvm::MemoryBuffer> buffer = std::move(*file);
+  std::shared_ptr<llvm::MemoryBuffer> &buffer =
+      source.files[realPath.str().str()];
+  if (!buffer)
+    buffer = openExternal(realPath.c_str(), path.c_str(), what);
   uint64_t size = buffer->getBufferSize();
   if (offset > size || expected > size - offset)
     failInvalid("{}: bytes {} to {} of external data '{}' do not exist; the "
                 "file has {} bytes",
                 what, offset, offset + expected, path.c_str(), size);
-  const char *data = buffer->getBufferStart() + offset;
-  if (reinterpret_cast<uintptr_t>(data) % byteSize(type))
-    return makeConstant(type, std::move(shape), std::string(data, expected));
-  Constant result;
-  result.type = type;
-  result.shape = std::move(shape);
-  result.bytes = llvm::ArrayRef<char>(data, expected);
-  result.keep = std::move(buffer);
-  return result;
+  return constantInFile(type, std::move(shape),
+                        buffer->getBufferStart() + offset, expected, buffer);
 }

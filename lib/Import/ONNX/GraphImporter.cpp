@@ -10,21 +10,16 @@
 
 #include "QuantizedTypes.h"
 
-#include "llvm/Support/Path.h"
-
 using namespace cimc;
 using namespace cimc::onnx_import;
 using namespace mlir;
 
 GraphImporter::GraphImporter(MLIRContext &context, onnx::ModelProto &model,
-                             const ImportOptions &options,
+                             TensorSource &source, const ImportOptions &options,
                              const std::string &path)
-    : builder(&context), context(context), model(model),
+    : builder(&context), source(source), context(context), model(model),
       graph(*model.mutable_graph()), options(options), path(path) {
   context.loadDialect<func::FuncDialect, nn::NNDialect, quant::QuantDialect>();
-  folder = llvm::sys::path::parent_path(path).str();
-  if (folder.empty())
-    folder = ".";
 }
 
 OwningOpRef<ModuleOp> GraphImporter::run() {
@@ -145,7 +140,7 @@ void GraphImporter::readInitializers() {
       failInvalid("{}: an initializer has no name", path);
     Tensor tensor;
     try {
-      tensor.constant = decodeTensor(proto, folder, what);
+      tensor.constant = decodeTensor(proto, source, what);
     } catch (Failure &failure) {
       // Reported together with the nodes.
       if (failure.error.code != ExitCode::Unsupported)

@@ -35,7 +35,8 @@ llvm::ArrayRef<OpEntry> opTable();
 class GraphImporter {
 public:
   GraphImporter(mlir::MLIRContext &context, onnx::ModelProto &model,
-                const ImportOptions &options, const std::string &path);
+                TensorSource &source, const ImportOptions &options,
+                const std::string &path);
 
   mlir::OwningOpRef<mlir::ModuleOp> run();
 
@@ -46,6 +47,7 @@ public:
   void define(const std::string &name, Tensor tensor);
 
   mlir::OpBuilder builder;
+  TensorSource &source;
 
 private:
   void readOpsets();
@@ -68,7 +70,7 @@ private:
   onnx::ModelProto &model;
   onnx::GraphProto &graph;
   const ImportOptions &options;
-  std::string path, folder;
+  std::string path;
 
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp entry;

@@ -15,6 +15,7 @@
 #include "mlir/IR/Verifier.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 
 #include <cstring>
 
@@ -53,11 +54,18 @@ static std::unique_ptr<llvm::MemoryBuffer> open(const std::string &path) {
 }
 
 static mlir::OwningOpRef<mlir::ModuleOp>
-importBytes(std::string_view bytes, const std::string &path,
-            mlir::MLIRContext &context, const ImportOptions &options) {
+importBytes(std::string_view bytes, std::shared_ptr<llvm::MemoryBuffer> keep,
+            const std::string &path, mlir::MLIRContext &context,
+            const ImportOptions &options) {
   onnx::ModelProto model;
   parseModel(bytes, path, model);
-  GraphImporter importer(context, model, options, path);
+  TensorSource source;
+  source.folder = llvm::sys::path::parent_path(path).str();
+  if (source.folder.empty())
+    source.folder = ".";
+  source.bytes = bytes;
+  source.keep = std::move(keep);
+  GraphImporter importer(context, model, source, options, path);
   mlir::OwningOpRef<mlir::ModuleOp> module = importer.run();
   std::string diagnostics;
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &d) {
@@ -73,8 +81,9 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>>
 cimc::importONNXBytes(std::string_view bytes, const std::string &path,
                       mlir::MLIRContext &context,
                       const ImportOptions &options) {
-  return atBorder(path,
-                  [&] { return importBytes(bytes, path, context, options); });
+  return atBorder(path, [&] {
+    return importBytes(bytes, nullptr, path, context, options);
+  });
 }
 
 Result<mlir::OwningOpRef<mlir::ModuleOp>>
@@ -83,7 +92,8 @@ cimc::importONNX(const std::string &path, mlir::MLIRContext &context,
   return atBorder(path, [&] {
     std::unique_ptr<llvm::MemoryBuffer> file = open(path);
     llvm::StringRef bytes = file->getBuffer();
-    return importBytes({bytes.data(), bytes.size()}, path, context, options);
+    return importBytes({bytes.data(), bytes.size()}, std::move(file), path,
+                       context, options);
   });
 }
 
@@ -99,7 +109,8 @@ static HostTensor parseTensor(std::string_view bytes, const std::string &origin,
                 origin);
   if (name)
     *name = proto.name();
-  Constant constant = decodeTensor(proto, "", origin + ": the tensor");
+  TensorSource source;
+  Constant constant = decodeTensor(proto, source, origin + ": the tensor");
   HostTensor tensor(constant.type, constant.shape);
   if (!constant.bytes.empty())
     std::memcpy(tensor.data.data(), constant.bytes.data(),

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ModelFile.h"
+#include "WireFormat.h"
 
 #include "cimc/Import/ONNX/Import.h"
 
@@ -60,7 +61,12 @@ void onnx_import::parseModel(std::string_view bytes, const std::string &path,
       failInvalid("{}: there is text behind the end of the model", path);
     return;
   }
-  if (!parseMessage(bytes, model))
+  std::string reduced;
+  WireError error = leaveOutLongTensors(bytes, reduced);
+  if (error == WireError::TooDeep)
+    failInvalid("{}: graphs are nested in graphs more than {} messages deep",
+                path, kMaxNesting);
+  if (error == WireError::Damaged || !parseMessage(reduced, model))
     failInvalid("{}: not an ONNX model, or a damaged one: its bytes are not "
                 "a complete ModelProto message",
                 path);

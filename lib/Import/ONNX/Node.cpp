@@ -152,6 +152,11 @@ Shape Node::integers(size_t i, const char *what) {
   return result;
 }
 
+Constant Node::decode(const onnx::TensorProto &tensor,
+                      const std::string &what) {
+  return decodeTensor(tensor, graph.source, what);
+}
+
 int64_t Node::axis(int64_t value, int64_t rank) {
   if (value < -rank || value >= rank)
     failInvalid("axis {} does not exist in a tensor with {} axes", value, rank);

@@ -79,6 +79,8 @@ public:
   const Constant &requireConstant(size_t i, const char *what);
   /// A constant list of integers (shapes, axes, bounds).
   Shape integers(size_t i, const char *what);
+  /// The value of a tensor attribute.
+  Constant decode(const onnx::TensorProto &tensor, const std::string &what);
   const std::string &inputName(size_t i) const { return proto.input(i); }
 
   /// A possibly negative axis of a tensor with `rank` axes.

@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Wire.h"
+
 #include "cimc/Import/ONNX/Import.h"
 #include "cimc/Import/ONNX/TensorProto.h"
 
@@ -14,57 +16,9 @@
 #include <cstring>
 
 using namespace cimc;
+using namespace wire;
 
 namespace {
-
-//===--- A few lines of protobuf writing: enough to say what no honest exporter
-// says.
-
-std::string varint(uint64_t value) {
-  std::string bytes;
-  for (; value >= 128; value >>= 7)
-    bytes += static_cast<char>(value | 128);
-  return bytes + static_cast<char>(value);
-}
-std::string number(int field, uint64_t value) {
-  return varint(field << 3) + varint(value);
-}
-std::string bytes(int field, const std::string &value) {
-  return varint(field << 3 | 2) + varint(value.size()) + value;
-}
-
-/// A TensorProto with raw data.
-std::string tensor(const std::string &name, const std::vector<int64_t> &dims,
-                   int type, const std::string &raw) {
-  std::string result;
-  for (int64_t dim : dims)
-    result += number(1, dim);
-  return result + number(2, type) + bytes(8, name) + bytes(9, raw);
-}
-
-std::string valueInfo(const std::string &name,
-                      const std::vector<int64_t> &dims) {
-  std::string shape;
-  for (int64_t dim : dims)
-    shape += bytes(1, number(1, dim));
-  return bytes(1, name) + bytes(2, bytes(1, number(1, 1) + bytes(2, shape)));
-}
-
-std::string node(const std::string &op, const std::vector<std::string> &inputs,
-                 const std::vector<std::string> &outputs,
-                 const std::string &attributes = "") {
-  std::string result;
-  for (const std::string &input : inputs)
-    result += bytes(1, input);
-  for (const std::string &output : outputs)
-    result += bytes(2, output);
-  return bytes(1, result + bytes(4, op) + attributes);
-}
-
-std::string model(const std::string &graph, int64_t opset = 13) {
-  return number(1, 8) + bytes(8, bytes(1, "") + number(2, opset)) +
-         bytes(7, graph);
-}
 
 const std::string kInput = bytes(11, valueInfo("x", {1, 4}));
 const std::string kOutput = bytes(12, valueInfo("y", {1, 4}));
