@@ -8,6 +8,7 @@
 
 #include "cimc/Driver/Main.h"
 #include "Commands.h"
+#include "cimc/Support/Memory.h"
 
 #include "llvm/Support/ErrorHandling.h"
 
@@ -222,6 +223,7 @@ int cimc::cimcMain(int argc, const char *const *argv) {
   std::signal(SIGPIPE, SIG_IGN);
   // So is a file past the size that the system allows.
   std::signal(SIGXFSZ, SIG_IGN);
+  keepFreedMemory();
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   bool json = false;
   for (const std::string &arg : args)

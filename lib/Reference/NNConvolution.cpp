@@ -8,6 +8,7 @@
 
 #include "IntegerPlanes.h"
 #include "NNOperations.h"
+#include "Threads.h"
 
 #include "cimc/Support/Gemm.h"
 
@@ -73,109 +74,194 @@ struct ConvShape {
   int64_t groupOutputs() const { return outputs / group; }
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   int64_t inPixels() const { return in[0] * in[1] * in[2]; }
-  int64_t paddedPixels() const { return padded(0) * padded(1) * padded(2); }
   int64_t outPixels() const { return out[0] * out[1] * out[2]; }
-  bool hasPadding() const { return inPixels() != paddedPixels(); }
+  int64_t outRows() const { return out[0] * out[1]; }
+  int64_t work() const {
+    return outputs * outPixels() * groupChannels() * taps();
+  }
+
+  // Channels are laid out with zeros around them, and pixels that are a stride
+  // apart side by side, so that every tap of a row of results is contiguous.
+  int64_t phaseLength() const {
+    return (padded(2) + stride[2] - 1) / stride[2];
+  }
+  int64_t rowLength() const { return phaseLength() * stride[2]; }
+  int64_t laidOutPixels() const { return padded(0) * padded(1) * rowLength(); }
+  /// Whether the operand itself is the layout.
+  bool isLaidOut() const {
+    return inPixels() == laidOutPixels() && stride[2] == 1;
+  }
+  /// Where a row of results begins in a laid out channel.
+  int64_t rowPosition(int64_t row) const {
+    return (row / out[1] * stride[0] * padded(1) + row % out[1] * stride[1]) *
+           rowLength();
+  }
+  /// How far from there a tap of its first pixel is.
+  int64_t tapOffset(int64_t tap) const {
+    int64_t z = tap / (kernel[1] * kernel[2]) * dilation[0];
+    int64_t y = tap / kernel[2] % kernel[1] * dilation[1];
+    int64_t x = tap % kernel[2] * dilation[2];
+    return (z * padded(1) + y) * rowLength() + x % stride[2] * phaseLength() +
+           x / stride[2];
+  }
 };
 
-/// The sample with zeros around it: of real inputs, and of `x - z`.
 template <typename T>
-const T *padSample(const ConvShape &s, const T *x, std::vector<T> &buffer) {
-  if (!s.hasPadding())
-    return x;
-  buffer.assign(s.channels * s.paddedPixels(), T(0));
-  for (int64_t c = 0; c < s.channels; ++c)
-    for (int64_t z = 0; z < s.in[0]; ++z)
-      for (int64_t y = 0; y < s.in[1]; ++y)
-        std::memcpy(buffer.data() +
-                        ((c * s.padded(0) + z + s.low[0]) * s.padded(1) + y +
-                         s.low[1]) *
-                            s.padded(2) +
-                        s.low[2],
-                    x + ((c * s.in[0] + z) * s.in[1] + y) * s.in[2],
-                    s.in[2] * sizeof(T));
-  return buffer.data();
+void layOutChannel(const ConvShape &s, const T *x, T *to) {
+  std::fill_n(to, s.laidOutPixels(), T(0));
+  for (int64_t z = 0; z < s.in[0]; ++z)
+    for (int64_t y = 0; y < s.in[1]; ++y, x += s.in[2]) {
+      T *row =
+          to + ((z + s.low[0]) * s.padded(1) + y + s.low[1]) * s.rowLength();
+      if (s.stride[2] == 1) {
+        std::memcpy(row + s.low[2], x, s.in[2] * sizeof(T));
+        continue;
+      }
+      for (int64_t first = 0; first < std::min(s.stride[2], s.in[2]); ++first) {
+        int64_t position = first + s.low[2];
+        T *phase = row + position % s.stride[2] * s.phaseLength() +
+                   position / s.stride[2];
+        for (int64_t i = first; i < s.in[2]; i += s.stride[2])
+          *phase++ = x[i];
+      }
+    }
 }
 
-/// Position in a padded channel of a tap of output row `row` (of out[0] *
-/// out[1]), first pixel.
-int64_t tapPosition(const ConvShape &s, int64_t row, int64_t tap) {
-  int64_t z = row / s.out[1] * s.stride[0] +
-              tap / (s.kernel[1] * s.kernel[2]) * s.dilation[0];
-  int64_t y = row % s.out[1] * s.stride[1] +
-              tap / s.kernel[2] % s.kernel[1] * s.dilation[1];
-  int64_t x = tap % s.kernel[2] * s.dilation[2];
-  return (z * s.padded(1) + y) * s.padded(2) + x;
+/// Adds to the results of one output channel its bias.
+template <typename Sum>
+void addBias(Sum *sums, int64_t pixels, const Sum *bias, int64_t channel) {
+  if (!bias)
+    return;
+  Sum value = bias[channel];
+  for (int64_t i = 0; i < pixels; ++i)
+    sums[i] += value;
 }
 
-/// One input channel per group: every tap adds to whole rows.
+/// One input channel per group. With a vertical stride of 1 all rows are one
+/// run of sums, of which those between the rows are thrown away.
 template <typename T, typename Sum>
-void convolveDepthwise(const ConvShape &s, const T *padded, const T *weight,
-                       Sum *sums) {
-  std::fill_n(sums, s.outputs * s.outPixels(), Sum(0));
-  int64_t rows = s.out[0] * s.out[1];
-  for (int64_t m = 0; m < s.outputs; ++m) {
-    const T *channel = padded + m / s.groupOutputs() * s.paddedPixels();
-    for (int64_t tap = 0; tap < s.taps(); ++tap)
-      for (int64_t row = 0; row < rows; ++row)
-        axpy(s.out[2], weight[m * s.taps() + tap],
-             channel + tapPosition(s, row, tap), s.stride[2],
-             sums + m * s.outPixels() + row * s.out[2]);
+void convolveDepthwise(const ConvShape &s, const T *sample, const T *weight,
+                       const Sum *bias, Sum *sums) {
+  std::vector<int64_t> offsets;
+  for (int64_t tap = 0; tap < s.taps(); ++tap)
+    offsets.push_back(s.tapOffset(tap));
+  bool oneRun = s.out[0] == 1 && s.stride[1] == 1;
+  int64_t rows = s.outRows(), width = s.out[2];
+  int64_t run = oneRun ? (rows - 1) * s.rowLength() + width : width;
+  inParallel(s.outputs, s.work(), [&](int64_t begin, int64_t end) {
+    std::vector<T> buffer(s.isLaidOut() ? 0 : s.laidOutPixels());
+    std::vector<Sum> runSums(run);
+    int64_t held = -1;
+    for (int64_t m = begin; m < end; ++m) {
+      int64_t c = m / s.groupOutputs();
+      const T *channel = sample + c * s.inPixels();
+      if (!s.isLaidOut() && c != held)
+        layOutChannel(s, channel, buffer.data());
+      if (!s.isLaidOut())
+        channel = buffer.data();
+      held = c;
+      Sum *result = sums + m * s.outPixels();
+      for (int64_t row = 0; row < rows; row += oneRun ? rows : 1) {
+        windowSums(run, s.taps(), weight + m * s.taps(), offsets.data(),
+                   channel + s.rowPosition(row), runSums.data());
+        for (int64_t r = 0; r < (oneRun ? rows : 1); ++r)
+          std::memcpy(result + (row + r) * width,
+                      runSums.data() + r * s.rowLength(), width * sizeof(Sum));
+      }
+      addBias(result, s.outPixels(), bias, m);
+    }
+  });
+}
+
+/// Blocks of output rows as matrices with a column for each pixel. Threads
+/// share rows where there are many pixels, else output channels.
+template <typename T, typename Sum>
+void convolveGroups(const ConvShape &s, const T *sample, const T *weight,
+                    const Sum *bias, Sum *sums) {
+  std::vector<T> buffer;
+  if (!s.isLaidOut()) {
+    buffer.resize(s.channels * s.laidOutPixels());
+    inParallel(s.channels, s.channels * s.laidOutPixels(),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t c = begin; c < end; ++c)
+                   layOutChannel(s, sample + c * s.inPixels(),
+                                 buffer.data() + c * s.laidOutPixels());
+               });
+    sample = buffer.data();
   }
-}
-
-/// Blocks of output rows as matrices with a column for each pixel.
-template <typename T, typename Sum>
-void convolveGroups(const ConvShape &s, const T *padded, const T *weight,
-                    Sum *sums) {
   int64_t depth = s.groupChannels() * s.taps();
-  int64_t rows = s.out[0] * s.out[1];
-  bool direct = s.taps() == 1 && !s.hasPadding() && s.stride[0] == 1 &&
-                s.stride[1] == 1 && s.stride[2] == 1;
-  constexpr int64_t blockElements = 1 << 17;
-  int64_t rowElements = std::max<int64_t>(depth * s.out[2], 1);
+  int64_t rows = s.outRows(), width = s.out[2];
+  bool direct =
+      s.taps() == 1 && s.isLaidOut() && s.stride[0] == 1 && s.stride[1] == 1;
+  constexpr int64_t blockElements = 1 << 17, pixelsOfAThread = 128;
+  int64_t rowElements = std::max<int64_t>(depth * width, 1);
   int64_t blockRows =
       direct ? rows : std::max<int64_t>(1, blockElements / rowElements);
-  std::vector<T> columns(direct ? 0 : depth * blockRows * s.out[2]);
+  bool shareRows = s.outPixels() >= pixelsOfAThread * ThreadBudget::threads();
+  int64_t groupWork = s.work() / s.group;
+
   for (int64_t g = 0; g < s.group; ++g) {
-    const T *input = padded + g * s.groupChannels() * s.paddedPixels();
-    const T *groupWeight = weight + g * s.groupOutputs() * depth;
-    for (int64_t row = 0; row < rows; row += blockRows) {
-      int64_t count = std::min(blockRows, rows - row);
-      int64_t pixels = count * s.out[2];
-      if (!direct) {
-        T *to = columns.data();
-        for (int64_t c = 0; c < s.groupChannels(); ++c)
-          for (int64_t tap = 0; tap < s.taps(); ++tap)
-            for (int64_t r = 0; r < count; ++r) {
-              const T *from =
-                  input + c * s.paddedPixels() + tapPosition(s, row + r, tap);
-              if (s.stride[2] == 1)
-                std::memcpy(to, from, s.out[2] * sizeof(T));
-              else
-                for (int64_t x = 0; x < s.out[2]; ++x)
-                  to[x] = from[x * s.stride[2]];
-              to += s.out[2];
-            }
+    const T *input = sample + g * s.groupChannels() * s.laidOutPixels();
+    // The results of channels [first, last) in `count` rows from `row` on.
+    auto multiply = [&](int64_t row, int64_t count, int64_t first, int64_t last,
+                        MatrixRef<const T> columns) {
+      first += g * s.groupOutputs();
+      last += g * s.groupOutputs();
+      Sum *results = sums + first * s.outPixels() + row * width;
+      gemm(last - first, count * width, depth,
+           MatrixRef<const T>{weight + first * depth, depth, 1}, columns,
+           MatrixRef<Sum>{results, s.outPixels(), 1});
+      for (int64_t m = first; m < last; ++m)
+        addBias(results + (m - first) * s.outPixels(), count * width, bias, m);
+    };
+    auto gatherColumns = [&](int64_t row, int64_t count, T *to) {
+      for (int64_t c = 0; c < s.groupChannels(); ++c)
+        for (int64_t tap = 0; tap < s.taps(); ++tap)
+          for (int64_t r = 0; r < count; ++r, to += width)
+            std::memcpy(to,
+                        input + c * s.laidOutPixels() + s.rowPosition(row + r) +
+                            s.tapOffset(tap),
+                        width * sizeof(T));
+    };
+    auto blocks = [&](int64_t begin, int64_t end, auto multiplyBlock) {
+      std::vector<T> columns(
+          direct ? 0 : depth * width * std::min(blockRows, end - begin));
+      for (int64_t row = begin; row < end; row += blockRows) {
+        int64_t count = std::min(blockRows, end - row);
+        if (!direct)
+          gatherColumns(row, count, columns.data());
+        multiplyBlock(
+            row, count,
+            direct ? MatrixRef<const T>{input + row * width, s.outPixels(), 1}
+                   : MatrixRef<const T>{columns.data(), count * width, 1});
       }
-      gemm(s.groupOutputs(), pixels, depth,
-           MatrixRef<const T>{groupWeight, depth, 1},
-           MatrixRef<const T>{direct ? input : columns.data(), pixels, 1},
-           MatrixRef<Sum>{sums + g * s.groupOutputs() * s.outPixels() +
-                              row * s.out[2],
-                          s.outPixels(), 1});
-    }
+    };
+    if (shareRows)
+      inParallel(rows, groupWork, [&](int64_t begin, int64_t end) {
+        blocks(begin, end, [&](int64_t row, int64_t count, auto columns) {
+          multiply(row, count, 0, s.groupOutputs(), columns);
+        });
+      });
+    else
+      blocks(0, rows, [&](int64_t row, int64_t count, auto columns) {
+        inParallel(s.groupOutputs(), groupWork * count / rows,
+                   [&](int64_t first, int64_t last) {
+                     multiply(row, count, first, last, columns);
+                   });
+      });
   }
 }
 
+/// sums[m][pixel] of one sample, plus bias[m] unless that is null.
 template <typename T, typename Sum>
-void convolve(const ConvShape &s, const T *sample, const T *weight, Sum *sums) {
-  std::vector<T> buffer;
-  const T *padded = padSample(s, sample, buffer);
+void convolve(const ConvShape &s, const T *sample, const T *weight,
+              const Sum *bias, Sum *sums) {
+  if (s.outputs == 0 || s.outPixels() == 0)
+    return;
   if (s.groupChannels() == 1 && s.group > 1)
-    convolveDepthwise(s, padded, weight, sums);
+    convolveDepthwise(s, sample, weight, bias, sums);
   else
-    convolveGroups(s, padded, weight, sums);
+    convolveGroups(s, sample, weight, bias, sums);
 }
 
 std::optional<ConvShape> convShape(nn::ConvOp op, const TensorInfo &input,
@@ -228,7 +314,8 @@ std::vector<int32_t> accumulate(const ConvShape &s,
   for (const IntegerPlane &x : inputs) {
     const int16_t *from = x.values.data() + sample * s.channels * s.inPixels();
     for (const IntegerPlane &w : weights) {
-      convolve(s, from, w.values.data(), simple ? sums.data() : part.data());
+      convolve<int16_t, int32_t>(s, from, w.values.data(), nullptr,
+                                 simple ? sums.data() : part.data());
       uint32_t factor = static_cast<uint32_t>(x.factor * w.factor);
       for (size_t i = 0; i < part.size(); ++i)
         sums[i] = numerics::addWrapping(
@@ -262,14 +349,10 @@ Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out) {
   if (input.isFloat() && weight.isFloat() && out.isFloat()) {
     if (bias && !bias->info.isFloat())
       return failure(op, "the bias of a float convolution must be f32");
-    for (int64_t n = 0; n < input.shape[0]; ++n) {
-      float *y = result.as<float>() + n * sampleSize;
+    for (int64_t n = 0; n < input.shape[0]; ++n)
       convolve(s, in[0].as<float>() + n * s.channels * s.inPixels(),
-               in[1].as<float>(), y);
-      for (int64_t m = 0; bias && m < s.outputs; ++m)
-        for (int64_t i = 0; i < pixels; ++i)
-          y[m * pixels + i] += bias->as<float>()[m];
-    }
+               in[1].as<float>(), bias ? bias->as<float>() : nullptr,
+               result.as<float>() + n * sampleSize);
     return result;
   }
 

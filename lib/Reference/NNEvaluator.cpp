@@ -10,6 +10,7 @@
 #include "cimc/Reference/Evaluator.h"
 
 #include "NNOperations.h"
+#include "Threads.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -21,6 +22,8 @@ namespace cimc {
 
 using namespace reference;
 using numerics::Function;
+
+thread_local unsigned ThreadBudget::current = 1;
 
 Result<func::FuncOp> findEntry(ModuleOp module) {
   func::FuncOp entry;
@@ -275,7 +278,8 @@ private:
 
 Result<std::vector<HostTensor>>
 evaluateNN(ModuleOp module, const std::vector<HostTensor> &inputs,
-           const ValueObserver &observer) {
+           const ValueObserver &observer, unsigned threads) {
+  ThreadBudget budget(threads);
   Result<func::FuncOp> entry = findEntry(module);
   if (!entry)
     return entry.takeError();

@@ -149,12 +149,14 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixRef<const int16_t> a,
   multiply<int16_t>(m, n, k, a, b, c);
 }
 
-void axpy(int64_t n, float w, const float *x, int64_t step, float *y) {
-  kernels().axpyF32(n, w, x, step, y);
+void windowSums(int64_t n, int64_t taps, const float *w, const int64_t *offsets,
+                const float *x, float *y) {
+  kernels().windowF32(n, taps, w, offsets, x, y);
 }
 
-void axpy(int64_t n, int16_t w, const int16_t *x, int64_t step, int32_t *y) {
-  kernels().axpyI16(n, w, x, step, y);
+void windowSums(int64_t n, int64_t taps, const int16_t *w,
+                const int64_t *offsets, const int16_t *x, int32_t *y) {
+  kernels().windowI16(n, taps, w, offsets, x, y);
 }
 
 } // namespace cimc

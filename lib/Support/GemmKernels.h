@@ -34,9 +34,11 @@ struct GemmKernels {
   /// The same where a row of `a` is contiguous pairs.
   void (*i16[maxTileRows][2])(int64_t steps, const int16_t *a, int64_t aRow,
                               const int16_t *panel, int32_t *tile);
-  void (*axpyF32)(int64_t n, float w, const float *x, int64_t step, float *y);
-  void (*axpyI16)(int64_t n, int16_t w, const int16_t *x, int64_t step,
-                  int32_t *y);
+  /// y[i] = sum over t of w[t] * x[offsets[t] + i], taps in order.
+  void (*windowF32)(int64_t n, int64_t taps, const float *w,
+                    const int64_t *offsets, const float *x, float *y);
+  void (*windowI16)(int64_t n, int64_t taps, const int16_t *w,
+                    const int64_t *offsets, const int16_t *x, int32_t *y);
 };
 
 extern const GemmKernels baselineKernels;

@@ -30,14 +30,15 @@ using ValueObserver =
 /// a body. InvalidInput where there is none.
 Result<mlir::func::FuncOp> findEntry(mlir::ModuleOp module);
 
-/// Evaluates the entry function at the `nn` level, float or quantized, on one
-/// thread; several threads may evaluate the same unchanging module. Inputs have
-/// the arguments' shapes and their storage types; other ones are InvalidInput
-/// errors, operations without a meaning Unsupported ones that name the
-/// operation. The same inputs give the same bits on every processor.
+/// Evaluates the entry function at the `nn` level, float or quantized, on up to
+/// `threads` threads (at least 1); several threads may evaluate the same
+/// unchanging module. Inputs have the arguments' shapes and their storage
+/// types; other ones are InvalidInput errors, operations without a meaning
+/// Unsupported ones that name the operation. The same inputs give the same bits
+/// on every processor and any number of threads.
 Result<std::vector<HostTensor>>
 evaluateNN(mlir::ModuleOp module, const std::vector<HostTensor> &inputs,
-           const ValueObserver &observer = nullptr);
+           const ValueObserver &observer = nullptr, unsigned threads = 1);
 
 /// Evaluates one nn operation whose operands are given; used for constant
 /// folding.

@@ -30,9 +30,13 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixRef<const float> a,
 void gemm(int64_t m, int64_t n, int64_t k, MatrixRef<const int16_t> a,
           MatrixRef<const int16_t> b, MatrixRef<int32_t> c);
 
-/// y[i] += w * x[i * step] for i in [0, n).
-void axpy(int64_t n, float w, const float *x, int64_t step, float *y);
-void axpy(int64_t n, int16_t w, const int16_t *x, int64_t step, int32_t *y);
+/// y[i] = sum over t < taps of w[t] * x[offsets[t] + i] for i in [0, n), taps
+/// in order and without fused multiply-adds; integers modulo 2^32. `y` must not
+/// overlap the operands.
+void windowSums(int64_t n, int64_t taps, const float *w, const int64_t *offsets,
+                const float *x, float *y);
+void windowSums(int64_t n, int64_t taps, const int16_t *w,
+                const int64_t *offsets, const int16_t *x, int32_t *y);
 
 } // namespace cimc
 

@@ -82,14 +82,31 @@ TEST_CASE("float products have one order of summation") {
   }
 }
 
-TEST_CASE("axpy adds scaled elements at a step") {
-  std::vector<int16_t> x(40, 3);
-  std::vector<int32_t> y(20, 1);
-  axpy(20, int16_t(-7), x.data(), 2, y.data());
-  CHECK(y == std::vector<int32_t>(20, -20));
-  std::vector<float> u(19, 0.5f), v(19, 1.0f);
-  axpy(19, 4.0f, u.data(), 1, v.data());
-  CHECK(v == std::vector<float>(19, 3.0f));
+TEST_CASE("windowSums adds the taps of every pixel in order") {
+  // Lengths around the vectors of every instruction set.
+  for (int64_t n : {1, 3, 4, 7, 15, 16, 17, 63, 64, 65, 131}) {
+    const std::vector<int64_t> offsets = {0, 1, 70, 72};
+    std::vector<int16_t> x(n + 73), w = {32767, -32768, 3, 32767};
+    std::vector<float> u(n + 73), v = {0.1f, -3.0f, 1e-6f, 7.5f};
+    for (size_t i = 0; i < x.size(); ++i) {
+      x[i] = static_cast<int16_t>(i * 31013);
+      u[i] = static_cast<float>(i * i % 101) * 0.37f;
+    }
+    std::vector<int32_t> y(n);
+    std::vector<float> z(n);
+    windowSums(n, 4, w.data(), offsets.data(), x.data(), y.data());
+    windowSums(n, 4, v.data(), offsets.data(), u.data(), z.data());
+    for (int64_t i = 0; i < n; ++i) {
+      uint32_t sum = 0;
+      float real = 0;
+      for (int t = 0; t < 4; ++t) {
+        sum += static_cast<uint32_t>(w[t] * x[i + offsets[t]]);
+        real += v[t] * u[i + offsets[t]];
+      }
+      CHECK(y[i] == static_cast<int32_t>(sum));
+      CHECK(z[i] == real);
+    }
+  }
 }
 
 TEST_CASE("parallelFor visits every index once") {
