@@ -63,19 +63,31 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
         !parseShape(llvm::StringRef(text).drop_front(equals + 1), shape))
       return usage(fmt::format(
           "--input-shape: '{}' is not of the form NAME=1x3x224x224", text));
-    options.inputShapes.emplace_back(text.substr(0, equals), std::move(shape));
+    std::string name = text.substr(0, equals);
+    for (const auto &[other, value] : options.inputShapes)
+      if (other == name)
+        return usage(fmt::format("--input-shape: input '{}' is given twice, {} "
+                                 "and {}",
+                                 name, shapeString(value), shapeString(shape)));
+    options.inputShapes.emplace_back(std::move(name), std::move(shape));
   }
   for (const std::string &text : line.all(Option::Dim)) {
     size_t equals = text.rfind('=');
     int64_t value = 0;
     if (equals == std::string::npos || equals == 0 ||
         llvm::StringRef(text).drop_front(equals + 1).getAsInteger(10, value) ||
-        value < 1)
+        value < 0)
       return usage(
           fmt::format("--dim: '{}' is not of the form NAME=N with N of "
-                      "at least 1",
+                      "at least 0",
                       text));
-    options.dims.emplace_back(text.substr(0, equals), value);
+    std::string name = text.substr(0, equals);
+    for (const auto &[other, first] : options.dims)
+      if (other == name)
+        return usage(fmt::format("--dim: dimension '{}' is given twice, {} and "
+                                 "{}",
+                                 name, first, value));
+    options.dims.emplace_back(std::move(name), value);
   }
   if (line.has(Option::From)) {
     Result<Phase> phase = parsePhase(line.get(Option::From));

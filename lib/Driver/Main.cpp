@@ -62,6 +62,23 @@ static bool writeOut(const std::string &text) {
   return false;
 }
 
+/// A line that a terminal shows as it is: names of a model may hold anything,
+/// and may be long.
+static std::string printable(const std::string &line) {
+  constexpr size_t most = 2000;
+  std::string text;
+  for (size_t i = 0; i < std::min(line.size(), most); ++i) {
+    auto c = static_cast<unsigned char>(line[i]);
+    if ((c < 32 && c != '\t') || c == 127)
+      text += fmt::format("\\x{:02x}", c);
+    else
+      text += line[i];
+  }
+  if (line.size() > most)
+    text += fmt::format("... ({} more characters)", line.size() - most);
+  return text;
+}
+
 /// Every line of a message that has several gets the prefix.
 static void printMessage(const char *severity, const std::string &text) {
   std::string line = fmt::format("cimc: {}: ", severity);
@@ -71,7 +88,7 @@ static void printMessage(const char *severity, const std::string &text) {
     bool continued = !part.empty() && part.front() == ' ';
     if (!part.empty())
       std::fprintf(stderr, "%s%s\n", continued ? "" : line.c_str(),
-                   part.c_str());
+                   printable(part).c_str());
     begin = end + 1;
   }
 }

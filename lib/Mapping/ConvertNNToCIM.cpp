@@ -137,7 +137,7 @@ LogicalResult Lowering::run(func::FuncOp function) {
     if (!type || !type.hasStaticShape() || type.getNumElements() == 0)
       return function.emitError()
              << "argument " << argument.getArgNumber() << " of type "
-             << argument.getType() << " is no statically shaped tensor";
+             << argument.getType() << " is no tensor of static shape with elements";
     Type machine = machineElement(type.getElementType());
     if (!machine) {
       failures.emplace_back(argument.getLoc(),

@@ -30,15 +30,17 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
                                builder.getFunctionType({}, {}));
   builder.setInsertionPointToEnd(entry.addEntryBlock());
   readOpsets();
+  Scan(model, path, problems).run();
   indexNodes();
   readInitializers();
   // Before the inputs, whose quantized types may be stated by constants.
   importNodes(/*constants=*/true);
   readInputs();
   importNodes(/*constants=*/false);
-  if (!rows.empty())
-    reportUnsupported();
+  if (problems.any())
+    problems.fail(path);
   finishOutputs();
+  compareDeclared();
   return std::move(module);
 }
 
@@ -48,13 +50,6 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
 
 Location GraphImporter::locationOf(const std::string &name) {
   return NameLoc::get(StringAttr::get(&context, name));
-}
-
-std::string GraphImporter::nameOf(const onnx::NodeProto &proto,
-                                  int index) const {
-  if (!proto.name().empty())
-    return proto.name();
-  return fmt::format("{}_{}", proto.op_type(), index);
 }
 
 Tensor &GraphImporter::lookup(const std::string &name, const Node &node) {
@@ -80,9 +75,6 @@ Value GraphImporter::materialize(const std::string &name, Tensor &tensor) {
   if (tensor.value)
     return tensor.value;
   const Constant &constant = *tensor.constant;
-  if (constant.size() == 0)
-    failUnsupported("'{}' has no elements (shape {})", name,
-                    shapeString(constant.shape));
   Type element = elementTypeOf(&context, constant.type);
   tensor.value = nn::ConstantOp::create(
       builder, locationOf(name), RankedTensorType::get(constant.shape, element),
@@ -94,13 +86,8 @@ Value GraphImporter::materialize(const std::string &name, Tensor &tensor) {
 // Operator sets, initializers, inputs
 //===----------------------------------------------------------------------===//
 
-static std::string domainOf(const std::string &domain) {
-  return domain == "ai.onnx" ? "" : domain;
-}
-
 void GraphImporter::readOpsets() {
-  for (const onnx::OperatorSetIdProto &opset : model.opset_import())
-    opsets[domainOf(opset.domain())] = opset.version();
+  opsets = opsetsOf(model);
   auto standard = opsets.find("");
   if (standard == opsets.end()) {
     if (opsets.empty())
@@ -145,8 +132,12 @@ void GraphImporter::readInitializers() {
       // Reported together with the nodes.
       if (failure.error.code != ExitCode::Unsupported)
         throw;
-      rows.push_back({"", "(initializer)", proto.name(),
-                      failure.error.message.substr(path.size() + 2), 1});
+      UnsupportedOp row;
+      row.op = "(initializer)";
+      row.firstNode = proto.name();
+      row.reason = failure.error.message.substr(path.size() + 2);
+      row.count = 1;
+      problems.addUnsupported(std::move(row));
       tensor.missing = true;
     }
     if (!tensors.try_emplace(proto.name(), std::move(tensor)).second)
@@ -154,182 +145,9 @@ void GraphImporter::readInitializers() {
   }
 }
 
-/// A shape as the model declares it, open dimensions by name or as '?'.
-static std::string declaredShape(const onnx::TensorShapeProto &shape) {
-  std::string text;
-  for (const auto &dim : shape.dim()) {
-    text += text.empty() ? "" : "x";
-    text += dim.has_dim_value() && dim.dim_value() > 0
-                ? std::to_string(dim.dim_value())
-            : dim.has_dim_param() && !dim.dim_param().empty() ? dim.dim_param()
-                                                              : "?";
-  }
-  return text.empty() ? "scalar" : text;
-}
-
-Shape GraphImporter::inputShape(const onnx::ValueInfoProto &input) {
-  const onnx::TypeProto_Tensor &type = input.type().tensor_type();
-  for (const auto &[name, shape] : options.inputShapes) {
-    if (name != input.name())
-      continue;
-    bool fits = !type.has_shape() ||
-                type.shape().dim_size() == static_cast<int>(shape.size());
-    for (size_t i = 0; fits && type.has_shape() && i < shape.size(); ++i) {
-      const auto &dim = type.shape().dim(i);
-      fits = !dim.has_dim_value() || dim.dim_value() <= 0 ||
-             dim.dim_value() == shape[i];
-    }
-    if (!fits)
-      failUsage("--input-shape {}={}: the model declares another shape for "
-                "this input, {}",
-                name, shapeString(shape), declaredShape(type.shape()));
-    return shape;
-  }
-  if (!type.has_shape())
-    failInvalid("{}: input '{}' has no shape; give it one with --input-shape "
-                "{}=...",
-                path, input.name(), input.name());
-  // The declared shape and a suggestion that makes every open dimension 1.
-  std::string declared, suggestion;
-  Shape shape;
-  const onnx::TensorShapeProto::Dimension *open = nullptr;
-  int openAxis = 0;
-  for (int i = 0; i < type.shape().dim_size(); ++i) {
-    const auto &dim = type.shape().dim(i);
-    int64_t value = dim.has_dim_value() ? dim.dim_value() : -1;
-    if (dim.has_dim_param())
-      for (const auto &[name, bound] : options.dims)
-        if (name == dim.dim_param())
-          value = bound;
-    bool known = value >= 0 && (value > 0 || !dim.has_dim_value());
-    if (!known && !open) {
-      open = &dim;
-      openAxis = i;
-    }
-    declared +=
-        (i ? "x" : "") + (known ? std::to_string(value)
-                          : dim.has_dim_param() && !dim.dim_param().empty()
-                              ? dim.dim_param()
-                              : std::string("?"));
-    suggestion += (i ? "x" : "") + std::to_string(known ? value : 1);
-    shape.push_back(value);
-  }
-  if (open && open->has_dim_param() && !open->dim_param().empty())
-    failInvalid("{}: input '{}' ({}) leaves dimension '{}' (axis {}) open; "
-                "bind it, for example with --dim {}=1 or --input-shape {}={}",
-                path, input.name(), declared, open->dim_param(), openAxis,
-                open->dim_param(), input.name(), suggestion);
-  if (open)
-    failInvalid("{}: input '{}' ({}) leaves axis {} open; give its shape, for "
-                "example with --input-shape {}={}",
-                path, input.name(), declared, openAxis, input.name(),
-                suggestion);
-  return shape;
-}
-
-void GraphImporter::readInputs() {
-  llvm::StringSet<> dimNames, inputNames;
-  std::string dimList, inputList;
-  for (const onnx::ValueInfoProto &input : graph.input()) {
-    if (inputNames.insert(input.name()).second)
-      inputList += (inputList.empty() ? "" : ", ") + input.name();
-    for (const auto &dim : input.type().tensor_type().shape().dim())
-      if (dim.has_dim_param() && dimNames.insert(dim.dim_param()).second)
-        dimList += (dimList.empty() ? "" : ", ") + dim.dim_param();
-  }
-  for (const auto &[name, value] : options.dims) {
-    if (!dimNames.contains(name))
-      failUsage("--dim {}={}: the model has no open dimension of that name{}{}",
-                name, value, dimList.empty() ? "" : "; it has ", dimList);
-    if (value < 1)
-      failUsage("--dim {}={}: a dimension is at least 1", name, value);
-  }
-  for (const auto &[name, shape] : options.inputShapes)
-    if (!inputNames.contains(name))
-      failUsage("--input-shape {}={}: the model has no input of that name; it "
-                "has {}",
-                name, shapeString(shape), inputList);
-
-  for (const onnx::ValueInfoProto &input : graph.input()) {
-    std::string what = fmt::format("{}: input '{}'", path, input.name());
-    if (auto it = tensors.find(input.name()); it != tensors.end()) {
-      if (it->second.value || producers.contains(input.name()))
-        failInvalid("{} is defined twice", what);
-      // An initializer is the default value of an input; it stays a constant.
-      continue;
-    }
-    if (input.name().empty())
-      failInvalid("{}: a graph input has no name", path);
-    if (!input.type().has_tensor_type())
-      failUnsupported("{} is not a tensor", what);
-    DType type = fromOnnxType(input.type().tensor_type().elem_type(), what);
-    Shape shape = inputShape(input);
-    if (checkedElements(shape, what) == 0)
-      failUnsupported("{} has no elements (shape {})", what,
-                      shapeString(shape));
-    Type element = quantizedInputType(input.name(), type);
-    Location where = locationOf(input.name());
-    Tensor tensor;
-    tensor.value = entry.getBody().front().addArgument(
-        RankedTensorType::get(shape, element), where);
-    define(input.name(), std::move(tensor));
-  }
-}
-
-/// An integer input takes the quantized type that its first user states, also
-/// behind data movement; without one it stays an integer.
-Type GraphImporter::quantizedInputType(const std::string &name, DType type) {
-  Type plain = elementTypeOf(&context, type);
-  if (type != DType::I8 && type != DType::U8 && type != DType::I16 &&
-      type != DType::U16)
-    return plain;
-  static const llvm::StringSet<> moves = {"Reshape",   "Flatten",   "Squeeze",
-                                          "Unsqueeze", "Transpose", "MaxPool",
-                                          "Identity",  "Slice"};
-  llvm::SmallVector<std::string> work{name};
-  // Bounded: every step follows a node forward, and each node once.
-  llvm::SmallVector<bool> seen(graph.node_size(), false);
-  while (!work.empty()) {
-    std::string current = work.pop_back_val();
-    for (int index : consumers[current]) {
-      if (seen[index])
-        continue;
-      seen[index] = true;
-      const onnx::NodeProto &proto = graph.node(index);
-      bool takesIntegers =
-          proto.op_type() == "DequantizeLinear" ||
-          llvm::StringRef(proto.op_type()).starts_with("QLinear") ||
-          proto.op_type() == "QGemm";
-      if (moves.contains(proto.op_type())) {
-        for (const std::string &output : proto.output())
-          work.push_back(output);
-      } else if (takesIntegers) {
-        Node node(*this, proto, 0, entry.getLoc());
-        for (int i = 0; i < proto.input_size(); ++i)
-          if (proto.input(i) == current)
-            if (Type found = peekQuantizedType(node, i, type))
-              return found;
-      }
-    }
-  }
-  return plain;
-}
-
 //===----------------------------------------------------------------------===//
 // Nodes
 //===----------------------------------------------------------------------===//
-
-void GraphImporter::unsupported(const onnx::NodeProto &proto, int index,
-                                const std::string &reason) {
-  for (Row &row : rows)
-    if (row.domain == proto.domain() && row.op == proto.op_type() &&
-        row.reason == reason) {
-      ++row.count;
-      return;
-    }
-  rows.push_back(
-      {proto.domain(), proto.op_type(), nameOf(proto, index), reason, 1});
-}
 
 void GraphImporter::importNodes(bool constants) {
   for (int i = 0; i < graph.node_size(); ++i) {
@@ -365,20 +183,9 @@ void GraphImporter::importNode(int index) {
   if (!version && domain.empty())
     failInvalid("{}: the model names no version of the default operator set",
                 title);
-  const OpEntry *found = nullptr;
-  for (const OpEntry &entry : opTable())
-    if (domain == entry.domain && proto.op_type() == entry.op)
-      found = &entry;
-  if (!found) {
-    unsupported(proto, index, "no such operator in cimc (see `cimc ops`)");
-    return abandon();
-  }
-  if (version && version < found->since) {
-    unsupported(proto, index,
-                fmt::format("needs opset {} or later", found->since));
-    return abandon();
-  }
-  if (missing)
+  const OpEntry *found = findOp(domain, proto.op_type());
+  // What has no row is in the table of problems since the scan.
+  if (!found || (version && version < found->since) || missing)
     return abandon();
 
   Node node(*this, proto, version ? version : found->since,
@@ -398,7 +205,9 @@ void GraphImporter::importNode(int index) {
     std::string message =
         failure.error.message.empty() ? diagnostics : failure.error.message;
     if (failure.error.code == ExitCode::Unsupported) {
-      unsupported(proto, index, message);
+      problems.addUnsupported(
+          {domain.empty() ? "ai.onnx" : domain, proto.op_type(), version, 1,
+           nameOf(proto, index), message, found->constraints});
       return abandon();
     }
     std::string inputs;
@@ -414,34 +223,12 @@ void GraphImporter::importNode(int index) {
       inputs +=
           fmt::format("{}'{}' {}", inputs.empty() ? "" : ", ", name, text);
     }
-    throw Failure{{failure.error.code,
-                   fmt::format("{}: {}{}{}", title, message,
-                               inputs.empty() ? "" : "\n  inputs: ", inputs)}};
+    // The others are looked at too; what uses this one's results is not.
+    problems.addInvalid(
+        fmt::format("{}: {}{}{}", title, message,
+                    inputs.empty() ? "" : "\n  inputs: ", inputs));
+    abandon();
   }
-}
-
-void GraphImporter::reportUnsupported() {
-  int count = 0;
-  size_t opWidth = 8, domainWidth = 6, nodeWidth = 10;
-  for (Row &row : rows) {
-    if (domainOf(row.domain).empty())
-      row.domain = "ai.onnx";
-    count += row.count;
-    opWidth = std::max(opWidth, row.op.size());
-    domainWidth = std::max(domainWidth, row.domain.size());
-    nodeWidth = std::max(nodeWidth, row.first.size());
-  }
-  std::string text = fmt::format(
-      "{}: {} node{} or initializer{} cannot be translated:\n"
-      "  {:{}}  {:{}}  opset  count  {:{}}  reason",
-      path, count, count == 1 ? "" : "s", count == 1 ? "" : "s", "operator",
-      opWidth, "domain", domainWidth, "first node", nodeWidth);
-  for (const Row &row : rows)
-    text += fmt::format("\n  {:{}}  {:{}}  {:>5}  {:>5}  {:{}}  {}", row.op,
-                        opWidth, row.domain, domainWidth,
-                        opsets[domainOf(row.domain)], row.count, row.first,
-                        nodeWidth, row.reason);
-  throw Failure{{ExitCode::Unsupported, text}};
 }
 
 void GraphImporter::finishOutputs() {

@@ -10,10 +10,9 @@
 #define CIMC_LIB_IMPORT_ONNX_GRAPHIMPORTER_H
 
 #include "Node.h"
+#include "Scan.h"
 
 #include "cimc/Import/ONNX/Import.h"
-
-#include <map>
 
 namespace cimc::onnx_import {
 
@@ -58,13 +57,15 @@ private:
   void importNodes(bool constants);
   void importNode(int index);
   void finishOutputs();
-  Shape inputShape(const onnx::ValueInfoProto &input);
+  /// The shape of an input; nothing where it is open, which is noted.
+  std::optional<Shape> inputShape(const onnx::ValueInfoProto &input);
+  /// The value that an option gives to a symbolic dimension.
+  std::optional<int64_t>
+  boundDim(const onnx::TensorShapeProto::Dimension &dim) const;
   mlir::Type quantizedInputType(const std::string &name, DType type);
-  void unsupported(const onnx::NodeProto &proto, int index,
-                   const std::string &reason);
-  void reportUnsupported();
+  /// Warns where a declared shape or type is not the one computed.
+  void compareDeclared();
   mlir::Location locationOf(const std::string &name);
-  std::string nameOf(const onnx::NodeProto &proto, int index) const;
 
   mlir::MLIRContext &context;
   onnx::ModelProto &model;
@@ -78,14 +79,8 @@ private:
   /// First node that makes a name, for graphs that are not sorted.
   llvm::StringMap<int> producers;
   llvm::StringMap<llvm::SmallVector<int, 2>> consumers;
-  std::map<std::string, int64_t> opsets;
-
-  /// Untranslatable nodes by domain, operator and reason.
-  struct Row {
-    std::string domain, op, first, reason;
-    int count = 0;
-  };
-  std::vector<Row> rows;
+  Opsets opsets;
+  Problems problems;
 };
 
 } // namespace cimc::onnx_import

@@ -188,9 +188,7 @@ Value Node::checked(Operation *op) {
   if (!op)
     throw Failure{{ExitCode::InvalidInput, ""}};
   RankedTensorType type = tensorType(op->getResult(0));
-  if (checkedElements(type.getShape(), "the result") == 0)
-    failUnsupported("the result has no elements (shape {})",
-                    shapeString(Shape(type.getShape())));
+  checkedElements(type.getShape(), "the result");
   return op->getResult(0);
 }
 

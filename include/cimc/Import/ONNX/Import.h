@@ -55,6 +55,16 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>>
 importONNXBytes(std::string_view bytes, const std::string &path,
                 mlir::MLIRContext &context, const ImportOptions &options = {});
 
+/// An operator of a model, or an initializer or input, that cannot be
+/// translated.
+struct UnsupportedOp {
+  std::string domain, op;
+  int64_t opset = 0; ///< version the model names for the domain; 0 for none
+  int64_t count = 0; ///< nodes with the same reason
+  std::string firstNode, reason;
+  std::string nearest; ///< the nearest form that is supported; may be empty
+};
+
 /// One row of `cimc ops`.
 struct SupportedOp {
   std::string domain, op;

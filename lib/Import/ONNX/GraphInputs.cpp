@@ -1,0 +1,236 @@
+//===- GraphInputs.cpp - what a graph is given and declares -*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "GraphImporter.h"
+#include "QuantizedTypes.h"
+
+using namespace cimc;
+using namespace cimc::onnx_import;
+using namespace mlir;
+
+/// A shape as the model declares it, open dimensions by name or as '?'.
+static std::string declaredShape(const onnx::TensorShapeProto &shape) {
+  std::string text;
+  for (const auto &dim : shape.dim()) {
+    text += text.empty() ? "" : "x";
+    text += dim.has_dim_value() && dim.dim_value() >= 0
+                ? std::to_string(dim.dim_value())
+            : dim.has_dim_param() && !dim.dim_param().empty() ? dim.dim_param()
+                                                              : "?";
+  }
+  return text.empty() ? "scalar" : text;
+}
+
+std::optional<int64_t>
+GraphImporter::boundDim(const onnx::TensorShapeProto::Dimension &dim) const {
+  if (dim.has_dim_param())
+    for (const auto &[name, value] : options.dims)
+      if (name == dim.dim_param())
+        return value;
+  return std::nullopt;
+}
+
+std::optional<Shape>
+GraphImporter::inputShape(const onnx::ValueInfoProto &input) {
+  const onnx::TypeProto_Tensor &type = input.type().tensor_type();
+  for (const auto &[name, shape] : options.inputShapes) {
+    if (name != input.name())
+      continue;
+    bool fits = !type.has_shape() ||
+                type.shape().dim_size() == static_cast<int>(shape.size());
+    for (size_t i = 0; fits && type.has_shape() && i < shape.size(); ++i) {
+      const auto &dim = type.shape().dim(i);
+      fits = !dim.has_dim_value() || dim.dim_value() < 0 ||
+             dim.dim_value() == shape[i];
+    }
+    if (!fits)
+      failUsage("--input-shape {}={}: the model declares another shape for "
+                "this input, {}",
+                name, shapeString(shape), declaredShape(type.shape()));
+    return shape;
+  }
+  if (!type.has_shape()) {
+    problems.addOpen(fmt::format("{}: input '{}' has no shape; give it one "
+                                 "with --input-shape {}=...",
+                                 path, input.name(), input.name()));
+    return std::nullopt;
+  }
+  Shape shape;
+  // What is open, and what would bind it to 1.
+  std::string open, dimFlags;
+  Shape suggestion;
+  bool named = true;
+  for (int i = 0; i < type.shape().dim_size(); ++i) {
+    const auto &dim = type.shape().dim(i);
+    int64_t value = dim.has_dim_value() ? dim.dim_value() : -1;
+    if (std::optional<int64_t> bound = boundDim(dim))
+      value = *bound;
+    shape.push_back(value);
+    suggestion.push_back(value < 0 ? 1 : value);
+    if (value >= 0)
+      continue;
+    bool hasName = dim.has_dim_param() && !dim.dim_param().empty();
+    named &= hasName;
+    open += open.empty() ? "" : ", ";
+    open += hasName
+                ? fmt::format("dimension '{}' (axis {})", dim.dim_param(), i)
+                : fmt::format("axis {}", i);
+    std::string flag = fmt::format("--dim {}=1", dim.dim_param());
+    if (hasName && dimFlags.find(flag) == std::string::npos)
+      dimFlags += (dimFlags.empty() ? "" : " ") + flag;
+  }
+  if (open.empty())
+    return shape;
+  std::string whole =
+      fmt::format("--input-shape {}={}", input.name(), shapeString(suggestion));
+  problems.addOpen(fmt::format(
+      "{}: input '{}' ({}) leaves {} open; {}, for example with {}{}{}", path,
+      input.name(), declaredShape(type.shape()), open,
+      named ? "bind it" : "give its shape", named ? dimFlags : "",
+      named ? " or " : "", whole));
+  return std::nullopt;
+}
+
+void GraphImporter::readInputs() {
+  llvm::StringSet<> dimNames, inputNames;
+  std::string dimList, inputList;
+  for (const onnx::ValueInfoProto &input : graph.input()) {
+    if (inputNames.insert(input.name()).second)
+      inputList += (inputList.empty() ? "" : ", ") + input.name();
+    for (const auto &dim : input.type().tensor_type().shape().dim())
+      if (dim.has_dim_param() && dimNames.insert(dim.dim_param()).second)
+        dimList += (dimList.empty() ? "" : ", ") + dim.dim_param();
+  }
+  for (const auto &[name, value] : options.dims) {
+    if (!dimNames.contains(name))
+      failUsage("--dim {}={}: the model has no open dimension of that name{}{}",
+                name, value, dimList.empty() ? "" : "; it has ", dimList);
+    if (value < 0)
+      failUsage("--dim {}={}: a dimension is at least 0", name, value);
+  }
+  for (const auto &[name, shape] : options.inputShapes)
+    if (!inputNames.contains(name))
+      failUsage("--input-shape {}={}: the model has no input of that name; it "
+                "has {}",
+                name, shapeString(shape), inputList);
+
+  for (const onnx::ValueInfoProto &input : graph.input()) {
+    std::string what = fmt::format("{}: input '{}'", path, input.name());
+    if (auto it = tensors.find(input.name()); it != tensors.end()) {
+      if (it->second.value || producers.contains(input.name()))
+        failInvalid("{} is defined twice", what);
+      // An initializer is the default value of an input; it stays a constant.
+      continue;
+    }
+    if (input.name().empty())
+      failInvalid("{}: a graph input has no name", path);
+    if (!input.type().has_tensor_type()) {
+      problems.addUnsupported(
+          {"", "(input)", 0, 1, input.name(), "is not a tensor", "a tensor"});
+      tensors[input.name()].missing = true;
+      continue;
+    }
+    DType type = fromOnnxType(input.type().tensor_type().elem_type(), what);
+    std::optional<Shape> shape = inputShape(input);
+    if (!shape) {
+      tensors[input.name()].missing = true;
+      continue;
+    }
+    checkedElements(*shape, what);
+    Type element = quantizedInputType(input.name(), type);
+    Location where = locationOf(input.name());
+    Tensor tensor;
+    tensor.value = entry.getBody().front().addArgument(
+        RankedTensorType::get(*shape, element), where);
+    define(input.name(), std::move(tensor));
+  }
+}
+
+/// An integer input takes the quantized type that its first user states, also
+/// behind data movement; without one it stays an integer.
+Type GraphImporter::quantizedInputType(const std::string &name, DType type) {
+  Type plain = elementTypeOf(&context, type);
+  if (type != DType::I8 && type != DType::U8 && type != DType::I16 &&
+      type != DType::U16)
+    return plain;
+  static const llvm::StringSet<> moves = {"Reshape",   "Flatten",   "Squeeze",
+                                          "Unsqueeze", "Transpose", "MaxPool",
+                                          "Identity",  "Slice"};
+  llvm::SmallVector<std::string> work{name};
+  // Bounded: every step follows a node forward, and each node once.
+  llvm::SmallVector<bool> seen(graph.node_size(), false);
+  while (!work.empty()) {
+    std::string current = work.pop_back_val();
+    for (int index : consumers[current]) {
+      if (seen[index])
+        continue;
+      seen[index] = true;
+      const onnx::NodeProto &proto = graph.node(index);
+      bool takesIntegers =
+          proto.op_type() == "DequantizeLinear" ||
+          llvm::StringRef(proto.op_type()).starts_with("QLinear") ||
+          proto.op_type() == "QGemm";
+      if (moves.contains(proto.op_type())) {
+        for (const std::string &output : proto.output())
+          work.push_back(output);
+      } else if (takesIntegers) {
+        Node node(*this, proto, 0, entry.getLoc());
+        for (int i = 0; i < proto.input_size(); ++i)
+          if (proto.input(i) == current)
+            if (Type found = peekQuantizedType(node, i, type))
+              return found;
+      }
+    }
+  }
+  return plain;
+}
+
+//===----------------------------------------------------------------------===//
+// Declared shapes
+//===----------------------------------------------------------------------===//
+
+void GraphImporter::compareDeclared() {
+  constexpr int kMost = 10;
+  int differences = 0;
+  auto compare = [&](const onnx::ValueInfoProto &info, const char *what) {
+    auto it = tensors.find(info.name());
+    const onnx::TypeProto_Tensor &type = info.type().tensor_type();
+    if (it == tensors.end() || !info.type().has_tensor_type())
+      return;
+    const Tensor &tensor = it->second;
+    Shape computed;
+    if (tensor.constant)
+      computed = tensor.constant->shape;
+    else if (tensor.value)
+      computed = Shape(tensorType(tensor.value).getShape());
+    else
+      return;
+    bool same = !type.has_shape() ||
+                type.shape().dim_size() == static_cast<int>(computed.size());
+    for (size_t i = 0; same && type.has_shape() && i < computed.size(); ++i) {
+      const auto &dim = type.shape().dim(i);
+      int64_t declared =
+          boundDim(dim).value_or(dim.has_dim_value() ? dim.dim_value() : -1);
+      same = declared < 0 || declared == computed[i];
+    }
+    if (same || ++differences > kMost)
+      return;
+    emitWarning(locationOf(info.name()))
+        << what << " '" << info.name() << "' is declared with the shape "
+        << declaredShape(type.shape()) << ", but has the shape "
+        << shapeString(computed) << "; the declaration is not used";
+  };
+  for (const onnx::ValueInfoProto &info : graph.output())
+    compare(info, "output");
+  for (const onnx::ValueInfoProto &info : graph.value_info())
+    compare(info, "value");
+  if (differences > kMost)
+    emitWarning(entry.getLoc()) << differences - kMost
+                                << " more declared shapes are not those "
+                                   "computed";
+}
