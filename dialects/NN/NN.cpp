@@ -117,6 +117,52 @@ LogicalResult DequantizeOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// Element types
+//===----------------------------------------------------------------------===//
+
+/// Whether two types are both quantized or hold the same elements.
+static bool alike(Type a, Type b) {
+  if (isQuantized(a))
+    return isQuantized(b);
+  return getElementTypeOrSelf(a) == getElementTypeOrSelf(b);
+}
+
+static LogicalResult verifyAlike(Operation *op, TypeRange types) {
+  for (Type type : types.drop_front())
+    if (!alike(type, types.front()))
+      return op->emitOpError("mixes element types: ")
+             << types.front() << " and " << type
+             << "; all are quantized or all of one type";
+  return success();
+}
+
+LogicalResult nn::verifySameElementType(Operation *op) {
+  SmallVector<Type> types(op->getOperandTypes());
+  llvm::append_range(types, op->getResultTypes());
+  return verifyAlike(op, types);
+}
+
+static LogicalResult verifyTruth(Operation *op, StringRef what, Type type) {
+  if (!getElementTypeOrSelf(type).isSignlessInteger(1))
+    return op->emitOpError("needs a ")
+           << what << " of element type i1, not " << type;
+  return success();
+}
+
+LogicalResult nn::verifyPredicateType(Operation *op) {
+  if (failed(verifyAlike(op, op->getOperandTypes())))
+    return failure();
+  return verifyTruth(op, "result", op->getResult(0).getType());
+}
+
+LogicalResult WhereOp::verify() {
+  if (failed(verifyTruth(*this, "condition", getCondition().getType())))
+    return failure();
+  return verifyAlike(*this,
+                     {getLhs().getType(), getRhs().getType(), getType()});
+}
+
+//===----------------------------------------------------------------------===//
 // Weighted sums
 //===----------------------------------------------------------------------===//
 

@@ -10,6 +10,7 @@
 #define CIMC_DIALECTS_NN_NN_H
 
 #include "NN/WeightMatrix.h"
+#include "cimc/Support/Numerics.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
@@ -31,24 +32,24 @@ namespace cimc::nn {
 /// unquantized type (weighted sums and conversions say more themselves).
 mlir::LogicalResult verifyInferredShape(mlir::Operation *op);
 
-/// Sets the type of `op`'s only result to the shape that `op` infers, with
-/// `elementType`. The operation must be one of NN_ShapedOp and its attributes
-/// set; an error is emitted where they and the operands do not fit.
-mlir::LogicalResult setInferredResultType(mlir::Operation *op,
-                                          mlir::Type elementType);
+/// Sets the result types of `op` to the inferred shapes with these element
+/// types, one for each result. What does not fit is reported at `op`.
+mlir::LogicalResult setInferredResultTypes(mlir::Operation *op,
+                                           mlir::TypeRange elementTypes);
 
-/// Creates a shaped operation whose result shape is inferred; null, with an
-/// error emitted at `loc`, where operands and attributes do not fit.
+/// Creates an operation with the inferred shapes; null after a diagnostic where
+/// the operands do not fit together.
 template <typename OpT>
 OpT createInferred(mlir::OpBuilder &builder, mlir::Location loc,
-                   mlir::Type elementType, mlir::ValueRange operands,
+                   mlir::TypeRange elementTypes, mlir::ValueRange operands,
                    mlir::ArrayRef<mlir::NamedAttribute> attributes = {}) {
   mlir::OperationState state(loc, OpT::getOperationName());
   state.addOperands(operands);
   state.addAttributes(attributes);
-  state.addTypes(mlir::RankedTensorType::get({}, elementType));
+  for (mlir::Type type : elementTypes)
+    state.addTypes(mlir::RankedTensorType::get({}, type));
   mlir::Operation *op = mlir::Operation::create(state);
-  if (mlir::failed(setInferredResultType(op, elementType))) {
+  if (mlir::failed(setInferredResultTypes(op, elementTypes))) {
     op->destroy();
     return nullptr;
   }
@@ -71,6 +72,33 @@ public:
     return verifyInferredShape(op);
   }
 };
+
+/// Traits for element types: all operands are quantized, or all have one type.
+/// The result is like them, or i1.
+mlir::LogicalResult verifySameElementType(mlir::Operation *op);
+template <typename ConcreteType>
+class VerifySameElementType
+    : public mlir::OpTrait::TraitBase<ConcreteType, VerifySameElementType> {
+public:
+  static mlir::LogicalResult verifyTrait(mlir::Operation *op) {
+    return verifySameElementType(op);
+  }
+};
+mlir::LogicalResult verifyPredicateType(mlir::Operation *op);
+template <typename ConcreteType>
+class VerifyPredicateType
+    : public mlir::OpTrait::TraitBase<ConcreteType, VerifyPredicateType> {
+public:
+  static mlir::LogicalResult verifyTrait(mlir::Operation *op) {
+    return verifyPredicateType(op);
+  }
+};
+
+/// The shape of an elementwise result: the operands', broadcast.
+mlir::LogicalResult
+inferBroadcast(std::optional<mlir::Location> loc, mlir::StringRef op,
+               mlir::ValueRange operands,
+               mlir::SmallVectorImpl<mlir::ShapedTypeComponents> &out);
 
 } // namespace cimc::nn
 

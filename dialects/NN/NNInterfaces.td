@@ -26,4 +26,18 @@ def NN_WeightMatrixOpInterface : OpInterface<"WeightMatrixOpInterface"> {
   ];
 }
 
+def NN_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
+  let cppNamespace = "::cimc::nn";
+  let description = [{
+    A function of one element of each operand, which are broadcast. Evaluators,
+    quantization and mapping ask only this.
+  }];
+  let methods = [
+    InterfaceMethod<"The function of include/cimc/Support/Functions.def.",
+                    "::cimc::numerics::Function", "getFunction">,
+    InterfaceMethod<"Its alpha and beta; 0 where it has none.",
+                    "::cimc::numerics::Parameters", "getParameters">
+  ];
+}
+
 #endif // CIMC_DIALECTS_NN_INTERFACES_TD

@@ -58,12 +58,9 @@ LogicalResult Lowering::lower(Operation *op) {
   if (auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op))
     if (std::optional<nn::WeightMatrix> matrix = weighted.getWeightMatrix())
       return lowerWeighted(op, *matrix);
-  numerics::Function function;
-  bool isFunction = numerics::parseFunction(
-      op->getName().stripDialect().str().c_str(), function);
-  if (isFunction && isa<nn::NNDialect>(op->getDialect()))
-    return numerics::arity(function) == 1 ? lowerUnary(op, function)
-                                          : lowerBinary(op, function);
+  if (auto elementwise = dyn_cast<nn::ElementwiseOpInterface>(op))
+    return op->getNumOperands() == 1 ? lowerUnary(elementwise)
+                                     : lowerBinary(elementwise);
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<nn::ConvOp>([&](auto conv) {
         return fail(conv, "only batches of one sample, one or two spatial axes "

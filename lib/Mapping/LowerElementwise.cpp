@@ -22,19 +22,6 @@ bool isFloat(Value value) {
   return getElementTypeOrSelf(value.getType()).isF32();
 }
 
-/// The parameters of a function: its attributes, by any of their names.
-void parameters(Operation *op, float &alpha, float &beta) {
-  auto read = [&](StringRef name, float &to) {
-    if (auto attr = op->getAttrOfType<FloatAttr>(name))
-      to = static_cast<float>(attr.getValueAsDouble());
-  };
-  alpha = beta = 0.0f;
-  read("alpha", alpha);
-  read("beta", beta);
-  read("min", alpha);
-  read("max", beta);
-}
-
 /// Rule R5: whether ONNX Runtime walks over `a` as one value that meets a span
 /// of `b`: on the innermost axis that is longer than 1, `a` is broadcast.
 bool isSpanScalar(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
@@ -53,11 +40,11 @@ bool isSpanScalar(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
 
 } // namespace
 
-LogicalResult Lowering::lowerUnary(Operation *op, numerics::Function function) {
+LogicalResult Lowering::lowerUnary(nn::ElementwiseOpInterface op) {
+  numerics::Function function = op.getFunction();
+  auto [alpha, beta] = op.getParameters();
   Location loc = op->getLoc();
   Value input = op->getOperand(0), output = op->getResult(0);
-  float alpha, beta;
-  parameters(op, alpha, beta);
   std::optional<Quant> x = getQuant(input.getType()),
                        y = getQuant(output.getType());
   Map map = use(input);
@@ -83,8 +70,8 @@ LogicalResult Lowering::lowerUnary(Operation *op, numerics::Function function) {
   return success();
 }
 
-LogicalResult Lowering::lowerBinary(Operation *op,
-                                    numerics::Function function) {
+LogicalResult Lowering::lowerBinary(nn::ElementwiseOpInterface op) {
+  numerics::Function function = op.getFunction();
   Location loc = op->getLoc();
   Value a = op->getOperand(0), b = op->getOperand(1), output = op->getResult(0);
   std::optional<Quant> qa = getQuant(a.getType()), qb = getQuant(b.getType()),

@@ -126,10 +126,8 @@ private:
   mlir::LogicalResult lowerMatMul(nn::MatMulOp op);
 
   // LowerElementwise.cpp
-  mlir::LogicalResult lowerUnary(mlir::Operation *op,
-                                 numerics::Function function);
-  mlir::LogicalResult lowerBinary(mlir::Operation *op,
-                                  numerics::Function function);
+  mlir::LogicalResult lowerUnary(nn::ElementwiseOpInterface op);
+  mlir::LogicalResult lowerBinary(nn::ElementwiseOpInterface op);
   mlir::LogicalResult lowerSoftmax(nn::SoftmaxOp op);
   mlir::LogicalResult lowerQuantize(nn::QuantizeOp op);
   mlir::LogicalResult lowerDequantize(nn::DequantizeOp op);

@@ -23,10 +23,7 @@ bool movesElements(Operation *op) {
 }
 
 bool isUnaryFunction(Operation *op) {
-  return isa<nn::ReluOp, nn::SigmoidOp, nn::TanhOp, nn::ExpOp, nn::LogOp,
-             nn::SqrtOp, nn::ReciprocalOp, nn::NegOp, nn::AbsOp, nn::ErfOp,
-             nn::HardSwishOp, nn::LeakyReluOp, nn::HardSigmoidOp, nn::ClipOp>(
-      op);
+  return isa<nn::ElementwiseOpInterface>(op) && op->getNumOperands() == 1;
 }
 
 bool isIntegerOnly(Operation *op) {

@@ -33,9 +33,8 @@ bool anyFloat(Operation *op) {
 
 // What the fp32 vector unit computes, and what only moves elements.
 bool isFloatFunction(Operation *op) {
-  return isUnaryFunction(op) || movesElements(op) ||
-         isa<nn::AddOp, nn::SubOp, nn::MulOp, nn::DivOp, nn::PowOp, nn::MaxOp,
-             nn::MinOp, nn::SoftmaxOp, nn::ConcatOp>(op);
+  return movesElements(op) || isa<nn::ElementwiseOpInterface, nn::WhereOp,
+                                  nn::SoftmaxOp, nn::ConcatOp>(op);
 }
 
 // A number type that the chip does not have, such as int64; null where there is

@@ -168,14 +168,16 @@ Result<HostTensor> requantized(Operation *op, HostTensor tensor,
 }
 
 /// R4, per tensor or per axis.
-Evaluated quantize(nn::QuantizeOp op, Operands in, const TensorInfo &out) {
+static Evaluated quantize(nn::QuantizeOp op, Operands in,
+                          const TensorInfo &out) {
   if (!in[0].info.isFloat() || !out.quant)
     return failure(op, "takes f32 and gives a quantized type");
   return fromReal(toReal(in[0]), out);
 }
 
 /// R4, per tensor or per axis.
-Evaluated dequantize(nn::DequantizeOp op, Operands in, const TensorInfo &out) {
+static Evaluated dequantize(nn::DequantizeOp op, Operands in,
+                            const TensorInfo &out) {
   if (!in[0].info.quant || !out.isFloat())
     return failure(op, "takes a quantized type and gives f32");
   return fromReal(toReal(in[0]), out);
@@ -208,7 +210,7 @@ template <typename To, typename From> static To castValue(From value) {
 
 /// Numeric conversion: floats truncate toward zero and saturate, integers wrap,
 /// booleans are "not zero".
-Evaluated cast(nn::CastOp op, Operands in, const TensorInfo &out) {
+static Evaluated cast(nn::CastOp op, Operands in, const TensorInfo &out) {
   const TensorInfo &from = in[0].info;
   if (from.quant || out.quant || from.dtype == DType::F16 ||
       out.dtype == DType::F16)
@@ -228,6 +230,15 @@ Evaluated cast(nn::CastOp op, Operands in, const TensorInfo &out) {
     });
   });
   return tensor;
+}
+
+std::optional<EvaluatedAll> evaluateConversion(Operation *op, Operands in,
+                                               Outputs out) {
+  return Family{op, in, out}
+      .add<nn::QuantizeOp>(quantize)
+      .add<nn::DequantizeOp>(dequantize)
+      .add<nn::CastOp>(cast)
+      .result;
 }
 
 } // namespace cimc::reference

@@ -16,44 +16,8 @@ using namespace mlir;
 
 namespace cimc::reference {
 
-using numerics::Function;
-
-/// Float: the function. Quantized at 8 bits: a table (R8). Other quantized
-/// types: the same steps without a table.
-Evaluated unary(Operation *op, Function function, float alpha, float beta,
-                Operands in, const TensorInfo &out) {
-  const TensorInfo &input = in[0].info;
-  int64_t n = out.size();
-  if (input.isFloat() && out.isFloat()) {
-    HostTensor result(DType::F32, out.shape);
-    numerics::applyToAll(function, in[0].as<float>(), result.as<float>(), n,
-                         alpha, beta);
-    return result;
-  }
-  if (!input.quant || !out.quant)
-    return failure(op, "operand and result must both be f32 or both be "
-                       "quantized");
-  if (input.isByteTensor() && out.isByteTensor()) {
-    auto table = numerics::makeTable(
-        function, alpha, beta, input.quant->scale(), input.quant->zero(),
-        input.dtype == DType::I8, out.quant->scale(), out.quant->zero(),
-        out.dtype == DType::I8);
-    HostTensor result(out.dtype, out.shape);
-    const auto &range = out.quant->range;
-    bool narrow = range.min > (out.dtype == DType::I8 ? -128 : 0) ||
-                  range.max < (out.dtype == DType::I8 ? 127 : 255);
-    if (!narrow) {
-      const uint8_t *from = in[0].as<uint8_t>();
-      int8_t *to = result.as<int8_t>();
-      for (int64_t i = 0; i < n; ++i)
-        to[i] = table[from[i]];
-      return result;
-    }
-  }
-  std::vector<float> values = toReal(in[0]);
-  numerics::applyToAll(function, values.data(), values.data(), n, alpha, beta);
-  return fromReal(values, out);
-}
+// What Functions.def names.
+using namespace numerics;
 
 namespace {
 
@@ -115,11 +79,26 @@ template <typename Fn> void withFloatFunction(Function function, Fn fn) {
   }
 }
 
-/// Integer tensors without parameters: shape arithmetic in imported graphs.
-/// Nothing for functions without an exact meaning.
+template <typename T> T integerPower(T base, T exponent) {
+  if (exponent < 0)
+    return base == 1 ? 1 : base == T(-1) ? (exponent % 2 ? base : 1) : 0;
+  uint64_t result = 1, factor = static_cast<uint64_t>(base);
+  for (auto e = static_cast<uint64_t>(exponent); e; e >>= 1) {
+    result *= e & 1 ? factor : 1;
+    factor *= factor;
+  }
+  return static_cast<T>(result);
+}
+
+/// What a function means on plain integers and truth values: exact, wrapping.
+/// Nothing for functions of real numbers, and for divisions by zero.
 template <typename T>
 std::optional<T> integerFunction(Function function, T a, T b) {
   using U = std::make_unsigned_t<T>;
+  constexpr bool isSigned = std::is_signed_v<T>;
+  constexpr unsigned bits = sizeof(T) * 8;
+  bool noQuotient =
+      b == 0 || (isSigned && b == T(-1) && a == std::numeric_limits<T>::min());
   switch (function) {
   case Function::Add:
     return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
@@ -129,14 +108,56 @@ std::optional<T> integerFunction(Function function, T a, T b) {
     // In 64 bits: int would overflow for 16-bit operands.
     return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
   case Function::Div:
-    if (b == 0 || (std::is_signed_v<T> && b == T(-1) &&
-                   a == std::numeric_limits<T>::min()))
-      return std::nullopt;
-    return static_cast<T>(a / b);
+    return noQuotient ? std::nullopt : std::optional<T>(a / b);
+  case Function::Mod: {
+    if (noQuotient)
+      return b == 0 ? std::nullopt : std::optional<T>(0);
+    T r = static_cast<T>(a % b);
+    return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(r + b) : r;
+  }
+  case Function::Fmod:
+    if (noQuotient)
+      return b == 0 ? std::nullopt : std::optional<T>(0);
+    return static_cast<T>(a % b);
+  case Function::Pow:
+    return integerPower(a, b);
   case Function::Max:
     return std::max(a, b);
   case Function::Min:
     return std::min(a, b);
+  case Function::PRelu:
+    return a >= 0 ? a
+                  : static_cast<T>(static_cast<uint64_t>(a) *
+                                   static_cast<uint64_t>(b));
+  case Function::And:
+    return static_cast<T>(a & b);
+  case Function::Or:
+    return static_cast<T>(a | b);
+  case Function::Xor:
+    return static_cast<T>(a ^ b);
+  case Function::ShiftLeft:
+    return static_cast<U>(b) >= bits
+               ? T(0)
+               : static_cast<T>(static_cast<uint64_t>(a) << b);
+  case Function::ShiftRight:
+    return static_cast<U>(b) >= bits ? static_cast<T>(a < 0 ? -1 : 0)
+                                     : static_cast<T>(a >> b);
+  case Function::Equal:
+    return a == b;
+  case Function::Less:
+    return a < b;
+  case Function::LessOrEqual:
+    return a <= b;
+  case Function::Relu:
+    return std::max(a, T(0));
+  case Function::Neg:
+    return static_cast<T>(U(0) - static_cast<U>(a));
+  case Function::Abs:
+    return a < 0 ? static_cast<T>(U(0) - static_cast<U>(a)) : a;
+  case Function::Sign:
+    return static_cast<T>((a > 0) - (a < 0));
+  case Function::Not:
+    return static_cast<T>(~a);
   default:
     return std::nullopt;
   }
@@ -180,62 +201,158 @@ HostTensor quantizedMul(Operands in, const TensorInfo &out) {
   return fromIntegers(values, out);
 }
 
+/// The fp32 function of one or two broadcast operands.
+void compute(Function function, numerics::Parameters parameters, Operands in,
+             const float *x, const float *y, const TensorInfo &out, float *z) {
+  if (in.size() == 1)
+    return numerics::applyToAll(function, x, z, out.size(), parameters.alpha,
+                                parameters.beta);
+  withFloatFunction(function, [&](auto fn) {
+    forBroadcast(
+        out, in[0].info, in[1].info,
+        [&](int64_t i, int64_t ia, int64_t ib) { z[i] = fn(x[ia], y[ib]); });
+  });
+}
+
+/// Real numbers in, what the result type wants out: numbers or truth values.
+HostTensor fromReals(const std::vector<float> &values, const TensorInfo &out) {
+  if (out.quant || out.dtype == DType::F32)
+    return fromReal(values, out);
+  HostTensor tensor(out.dtype, out.shape);
+  for (size_t i = 0; i < values.size(); ++i)
+    tensor.as<uint8_t>()[i] = values[i] != 0.0f;
+  return tensor;
+}
+
+/// R8.
+std::optional<HostTensor> lookup(Function function,
+                                 numerics::Parameters parameters,
+                                 const Operand &in, const TensorInfo &out) {
+  if (!in.info.isByteTensor() || !out.isByteTensor())
+    return std::nullopt;
+  const auto &range = out.quant->range;
+  bool isSigned = out.dtype == DType::I8;
+  if (range.min > (isSigned ? -128 : 0) || range.max < (isSigned ? 127 : 255))
+    return std::nullopt;
+  auto table = numerics::makeTable(
+      function, parameters.alpha, parameters.beta, in.info.quant->scale(),
+      in.info.quant->zero(), in.info.dtype == DType::I8, out.quant->scale(),
+      out.quant->zero(), isSigned);
+  HostTensor result(out.dtype, out.shape);
+  for (int64_t i = 0, n = out.size(); i < n; ++i)
+    result.as<int8_t>()[i] = table[in.as<uint8_t>()[i]];
+  return result;
+}
+
+/// Plain integers and truth values.
+Evaluated integers(Operation *op, Function function, Operands in,
+                   const TensorInfo &out) {
+  const Operand &a = in.front(), &b = in.back();
+  HostTensor result(out.dtype, out.shape);
+  bool exact = true;
+  visitInteger(a.info.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    // Truth values are bytes that are 0 or 1.
+    T mask = a.info.dtype == DType::Bool ? T(1) : static_cast<T>(~T(0));
+    bool isTruth = out.dtype == DType::Bool;
+    forBroadcast(out, a.info, b.info, [&](int64_t i, int64_t ia, int64_t ib) {
+      std::optional<T> value =
+          integerFunction<T>(function, a.as<T>()[ia], b.as<T>()[ib]);
+      exact &= value.has_value();
+      T stored = static_cast<T>(value.value_or(T(0)) & mask);
+      if (isTruth)
+        result.as<uint8_t>()[i] = stored != 0;
+      else
+        result.as<T>()[i] = stored;
+    });
+  });
+  if (!exact)
+    return failure(op, "has no exact integer result (division by zero or a "
+                       "function of real numbers)");
+  return result;
+}
+
 } // namespace
 
-/// Float: the function. Quantized: R5 and R6 for sums and products, else R4
-/// around the fp32 function. Integers without parameters: exact.
-Evaluated binary(Operation *op, Function function, Operands in,
-                 const TensorInfo &out) {
-  const TensorInfo &a = in[0].info, &b = in[1].info;
-  bool floats = a.isFloat() && b.isFloat() && out.isFloat();
-  if (floats) {
+/// Float: the function. Quantized: R8 for one operand, R5 and R6 for sums and
+/// products, else R4 around the fp32 function. Plain integers: exact.
+static Evaluated elementwise(nn::ElementwiseOpInterface op, Operands in,
+                             const TensorInfo &out) {
+  Function function = op.getFunction();
+  numerics::Parameters parameters = op.getParameters();
+  const TensorInfo &a = in.front().info, &b = in.back().info;
+  bool isPlain = !a.quant && !b.quant && !out.quant;
+  bool isTruth = isPlain && out.dtype == DType::Bool;
+  if (isPlain && a.dtype == b.dtype && a.dtype != DType::F32 &&
+      (a.dtype == out.dtype || isTruth) && isInteger(a.dtype))
+    return integers(op, function, in, out);
+  bool floats = a.isFloat() && b.isFloat() && (out.isFloat() || isTruth);
+  bool quantized = a.quant && b.quant && (out.quant || isTruth);
+  if (!floats && !quantized)
+    return failure(op, "operands and result must all be f32, all be "
+                       "quantized, or all have the same integer type");
+  bool uniform = perTensor(a) && perTensor(b) && perTensor(out);
+  if (uniform && function == Function::Add)
+    return quantizedAdd(in, out);
+  if (uniform && function == Function::Mul)
+    return quantizedMul(in, out);
+  bool isUnary = in.size() == 1;
+  if (isUnary && out.quant)
+    if (std::optional<HostTensor> result =
+            lookup(function, parameters, in[0], out))
+      return std::move(*result);
+  if (floats && out.isFloat()) {
     HostTensor result(DType::F32, out.shape);
-    const float *x = in[0].as<float>(), *y = in[1].as<float>();
-    float *z = result.as<float>();
-    withFloatFunction(function, [&](auto fn) {
-      forBroadcast(out, a, b, [&](int64_t i, int64_t ia, int64_t ib) {
-        z[i] = fn(x[ia], y[ib]);
-      });
-    });
+    compute(function, parameters, in, in.front().as<float>(),
+            in.back().as<float>(), out, result.as<float>());
     return result;
   }
-  if (a.quant && b.quant && out.quant) {
-    bool uniform = perTensor(a) && perTensor(b) && perTensor(out);
-    if (uniform && function == Function::Add)
-      return quantizedAdd(in, out);
-    if (uniform && function == Function::Mul)
-      return quantizedMul(in, out);
-    std::vector<float> x = toReal(in[0]), y = toReal(in[1]);
-    std::vector<float> z(out.size());
-    withFloatFunction(function, [&](auto fn) {
-      forBroadcast(out, a, b, [&](int64_t i, int64_t ia, int64_t ib) {
-        z[i] = fn(x[ia], y[ib]);
-      });
-    });
-    return fromReal(z, out);
+  std::vector<float> x = toReal(in.front()), y, z(out.size());
+  if (!isUnary)
+    y = toReal(in.back());
+  compute(function, parameters, in, x.data(), y.data(), out, z.data());
+  return fromReals(z, out);
+}
+
+/// The bytes of one of two operands.
+static Evaluated where(nn::WhereOp op, Operands in, const TensorInfo &out) {
+  Operand x = in[1], y = in[2];
+  HostTensor converted[2];
+  for (int i : {0, 1}) {
+    Operand &operand = i ? y : x;
+    TensorInfo to = out;
+    to.shape = operand.info.shape;
+    HostTensor tensor(operand.info.dtype, operand.info.shape);
+    if (!tensor.data.empty())
+      std::memcpy(tensor.data.data(), operand.data, tensor.data.size());
+    Result<HostTensor> same =
+        requantized(op, std::move(tensor), operand.info, to);
+    if (!same)
+      return same.takeError();
+    converted[i] = std::move(*same);
+    operand = {to, converted[i].data.data()};
   }
-  if (!a.quant && !b.quant && !out.quant && a.dtype == b.dtype &&
-      a.dtype == out.dtype) {
-    HostTensor result(out.dtype, out.shape);
-    bool exact = true;
-    bool integers = visitInteger(a.dtype, [&](auto tag) {
-      using T = decltype(tag);
-      forBroadcast(out, a, b, [&](int64_t i, int64_t ia, int64_t ib) {
-        std::optional<T> value =
-            integerFunction<T>(function, in[0].as<T>()[ia], in[1].as<T>()[ib]);
-        exact &= value.has_value();
-        result.as<T>()[i] = value.value_or(T(0));
-      });
-    });
-    if (integers && exact)
-      return result;
-    if (integers)
-      return failure(op, "has no exact integer result (division by zero or a "
-                         "function of real numbers)");
-  }
-  return failure(op,
-                 "operands and result must all be f32, all be quantized, or "
-                 "all have the same integer type");
+  size_t width = byteSize(out.dtype);
+  HostTensor result(out.dtype, out.shape);
+  // Which operand first, then where in it.
+  std::vector<uint8_t> first(out.size());
+  TensorInfo scalar;
+  forBroadcast(out, in[0].info, scalar, [&](int64_t i, int64_t ic, int64_t) {
+    first[i] = in[0].as<uint8_t>()[ic];
+  });
+  forBroadcast(out, x.info, y.info, [&](int64_t i, int64_t ix, int64_t iy) {
+    std::memcpy(result.data.data() + i * width,
+                first[i] ? x.data + ix * width : y.data + iy * width, width);
+  });
+  return result;
+}
+
+std::optional<EvaluatedAll> evaluateElementwise(Operation *op, Operands in,
+                                                Outputs out) {
+  return Family{op, in, out}
+      .add<nn::ElementwiseOpInterface>(elementwise)
+      .add<nn::WhereOp>(where)
+      .result;
 }
 
 } // namespace cimc::reference

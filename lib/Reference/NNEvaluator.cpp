@@ -12,8 +12,6 @@
 #include "NNOperations.h"
 #include "Threads.h"
 
-#include "llvm/ADT/TypeSwitch.h"
-
 #include <cstring>
 
 using namespace mlir;
@@ -21,7 +19,6 @@ using namespace mlir;
 namespace cimc {
 
 using namespace reference;
-using numerics::Function;
 
 thread_local unsigned ThreadBudget::current = 1;
 
@@ -44,91 +41,23 @@ Result<func::FuncOp> findEntry(ModuleOp module) {
           " functions with a body; name the network's function 'main'"};
 }
 
-/// What an operation of one variable computes; nothing for other operations.
-struct UnaryFunction {
-  Function function;
-  float alpha = 0.0f, beta = 0.0f;
-};
-static std::optional<UnaryFunction> unaryFunction(Operation *op) {
-  using R = std::optional<UnaryFunction>;
-  auto plain = [](Function function) {
-    return [function](auto) -> R { return UnaryFunction{function}; };
-  };
-  return llvm::TypeSwitch<Operation *, R>(op)
-      .Case<nn::ReluOp>(plain(Function::Relu))
-      .Case<nn::SigmoidOp>(plain(Function::Sigmoid))
-      .Case<nn::TanhOp>(plain(Function::Tanh))
-      .Case<nn::ExpOp>(plain(Function::Exp))
-      .Case<nn::LogOp>(plain(Function::Log))
-      .Case<nn::SqrtOp>(plain(Function::Sqrt))
-      .Case<nn::ReciprocalOp>(plain(Function::Reciprocal))
-      .Case<nn::NegOp>(plain(Function::Neg))
-      .Case<nn::AbsOp>(plain(Function::Abs))
-      .Case<nn::ErfOp>(plain(Function::Erf))
-      .Case<nn::HardSwishOp>(plain(Function::HardSwish))
-      .Case<nn::LeakyReluOp>([](auto leaky) -> R {
-        return UnaryFunction{Function::LeakyRelu,
-                             leaky.getAlpha().convertToFloat()};
-      })
-      .Case<nn::HardSigmoidOp>([](auto hard) -> R {
-        return UnaryFunction{Function::HardSigmoid,
-                             hard.getAlpha().convertToFloat(),
-                             hard.getBeta().convertToFloat()};
-      })
-      .Case<nn::ClipOp>([](auto clip) -> R {
-        return UnaryFunction{Function::Clip, clip.getMin().convertToFloat(),
-                             clip.getMax().convertToFloat()};
-      })
-      .Default([](Operation *) -> R { return std::nullopt; });
-}
-
-static std::optional<Function> binaryFunction(Operation *op) {
-  using R = std::optional<Function>;
-  return llvm::TypeSwitch<Operation *, R>(op)
-      .Case<nn::AddOp>([](auto) -> R { return Function::Add; })
-      .Case<nn::SubOp>([](auto) -> R { return Function::Sub; })
-      .Case<nn::MulOp>([](auto) -> R { return Function::Mul; })
-      .Case<nn::DivOp>([](auto) -> R { return Function::Div; })
-      .Case<nn::PowOp>([](auto) -> R { return Function::Pow; })
-      .Case<nn::MaxOp>([](auto) -> R { return Function::Max; })
-      .Case<nn::MinOp>([](auto) -> R { return Function::Min; })
-      .Default([](Operation *) -> R { return std::nullopt; });
-}
-
-/// The result type of an operation decides with the operands' how it computes.
-static Evaluated evaluate(Operation *op, Operands in) {
-  if (op->getNumResults() != 1)
-    return failure(op, "is not an operation of the nn level");
-  std::optional<TensorInfo> out = describe(op->getResult(0).getType());
-  if (!out)
-    return failure(op, "its result type is not a static tensor of a known "
-                       "element type");
-  if (std::optional<UnaryFunction> f = unaryFunction(op))
-    return unary(op, f->function, f->alpha, f->beta, in, *out);
-  if (std::optional<Function> f = binaryFunction(op))
-    return binary(op, *f, in, *out);
-  auto with = [&](auto fn) {
-    return [&, fn](auto concrete) { return fn(concrete, in, *out); };
-  };
-  return llvm::TypeSwitch<Operation *, Evaluated>(op)
-      .Case<nn::QuantizeOp>(with(quantize))
-      .Case<nn::DequantizeOp>(with(dequantize))
-      .Case<nn::CastOp>(with(reference::cast))
-      .Case<nn::ConvOp>(with(convolution))
-      .Case<nn::MatMulOp>(with(matMul))
-      .Case<nn::SoftmaxOp>(with(softmax))
-      .Case<nn::BatchNormOp>(with(batchNorm))
-      .Case<nn::MaxPoolOp>(with(maxPool))
-      .Case<nn::AvgPoolOp>(with(avgPool))
-      .Case<nn::GlobalAvgPoolOp>(with(globalAvgPool))
-      .Case<nn::ReshapeOp>(with(reshape))
-      .Case<nn::TransposeOp>(with(transpose))
-      .Case<nn::ConcatOp>(with(concat))
-      .Case<nn::PadOp>(with(pad))
-      .Case<nn::SliceOp>(with(slice))
-      .Default([](Operation *other) {
-        return Evaluated(failure(other, "is not an operation of the nn level"));
-      });
+/// The result types of an operation decide with the operands' how it computes.
+static EvaluatedAll evaluate(Operation *op, Operands in) {
+  SmallVector<TensorInfo> out;
+  for (Type type : op->getResultTypes()) {
+    std::optional<TensorInfo> info = describe(type);
+    if (!info)
+      return failure(op, "its result type is not a static tensor of a known "
+                         "element type");
+    out.push_back(std::move(*info));
+  }
+  if (!out.empty())
+    for (auto family :
+         {evaluateElementwise, evaluateWeighted, evaluateMovement,
+          evaluateConversion, evaluateNormalization, evaluatePooling})
+      if (std::optional<EvaluatedAll> result = family(op, in, out))
+        return std::move(*result);
+  return failure(op, "is not an operation of the nn level");
 }
 
 /// A tensor that a caller gave, checked against the type it stands for.
@@ -187,21 +116,22 @@ public:
         return failure(op, "an operand is not defined in this function");
       in.push_back({found->second.info, found->second.data});
     }
-    Evaluated result = evaluate(op, in);
-    if (!result)
-      return result.takeError();
+    EvaluatedAll results = evaluate(op, in);
+    if (!results)
+      return results.takeError();
     for (Value value : op->getOperands())
       release(value);
-    Value value = op->getResult(0);
-    if (observer)
-      observer(value, *result);
-    if (value.use_empty())
-      return {};
-    Slot &slot = slots[value];
-    slot.info = *describe(value.getType());
-    slot.owned = std::move(*result);
-    slot.data = slot.owned.data.data();
-    slot.remaining = usesOf(value);
+    for (auto [value, tensor] : llvm::zip(op->getResults(), *results)) {
+      if (observer)
+        observer(value, tensor);
+      if (value.use_empty())
+        continue;
+      Slot &slot = slots[value];
+      slot.info = *describe(value.getType());
+      slot.owned = std::move(tensor);
+      slot.data = slot.owned.data.data();
+      slot.remaining = usesOf(value);
+    }
     return {};
   }
 
@@ -335,10 +265,7 @@ evaluateNNOp(Operation *op, const std::vector<HostTensor> &operands) {
       return failure(op, operand.error().message, operand.error().code);
     in.push_back(std::move(*operand));
   }
-  Evaluated result = evaluate(op, in);
-  if (!result)
-    return result.takeError();
-  return std::vector<HostTensor>{std::move(*result)};
+  return evaluate(op, in);
 }
 
 } // namespace cimc

@@ -183,4 +183,12 @@ Evaluated matMul(nn::MatMulOp op, Operands in, const TensorInfo &out) {
   return fromIntegers(sums, out);
 }
 
+std::optional<EvaluatedAll> evaluateWeighted(Operation *op, Operands in,
+                                             Outputs out) {
+  return Family{op, in, out}
+      .add<nn::ConvOp>(convolution)
+      .add<nn::MatMulOp>(matMul)
+      .result;
+}
+
 } // namespace cimc::reference

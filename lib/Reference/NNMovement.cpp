@@ -89,7 +89,7 @@ HostTensor copyOf(const Operand &operand) {
 } // namespace
 
 /// The same elements in row-major order.
-Evaluated reshape(nn::ReshapeOp op, Operands in, const TensorInfo &out) {
+static Evaluated reshape(nn::ReshapeOp op, Operands in, const TensorInfo &out) {
   if (in[0].info.size() != out.size())
     return failure(op, "operand and result differ in the number of elements",
                    ExitCode::InvalidInput);
@@ -97,7 +97,8 @@ Evaluated reshape(nn::ReshapeOp op, Operands in, const TensorInfo &out) {
 }
 
 /// Result axis i is operand axis perm[i].
-Evaluated transpose(nn::TransposeOp op, Operands in, const TensorInfo &out) {
+static Evaluated transpose(nn::TransposeOp op, Operands in,
+                           const TensorInfo &out) {
   std::vector<int64_t> from = rowMajorStrides(in[0].info.shape), strides;
   ArrayRef<int64_t> perm = op.getPerm();
   for (size_t i = 0; i < perm.size(); ++i) {
@@ -112,7 +113,7 @@ Evaluated transpose(nn::TransposeOp op, Operands in, const TensorInfo &out) {
 }
 
 /// Element i of an axis is operand element start + i * step.
-Evaluated slice(nn::SliceOp op, Operands in, const TensorInfo &out) {
+static Evaluated slice(nn::SliceOp op, Operands in, const TensorInfo &out) {
   const TensorInfo &input = in[0].info;
   std::vector<int64_t> strides = rowMajorStrides(input.shape);
   ArrayRef<int64_t> starts = op.getStarts(), steps = op.getSteps();
@@ -134,7 +135,7 @@ Evaluated slice(nn::SliceOp op, Operands in, const TensorInfo &out) {
 }
 
 /// Operands one after the other along an axis, each requantized by itself.
-Evaluated concat(nn::ConcatOp op, Operands in, const TensorInfo &out) {
+static Evaluated concat(nn::ConcatOp op, Operands in, const TensorInfo &out) {
   int64_t axis = static_cast<int64_t>(op.getAxis());
   if (axis < 0)
     axis += out.rank();
@@ -172,7 +173,7 @@ Evaluated concat(nn::ConcatOp op, Operands in, const TensorInfo &out) {
 
 /// The operand within a constant; the constant is quantized with the result's
 /// parameters.
-Evaluated pad(nn::PadOp op, Operands in, const TensorInfo &out) {
+static Evaluated pad(nn::PadOp op, Operands in, const TensorInfo &out) {
   const TensorInfo &input = in[0].info;
   ArrayRef<int64_t> low = op.getLow();
   if (low.size() != input.shape.size() || out.rank() != input.rank())
@@ -224,6 +225,17 @@ Evaluated pad(nn::PadOp op, Operands in, const TensorInfo &out) {
                 inside->data.data() + row * width * bytes, width * bytes);
   }
   return result;
+}
+
+std::optional<EvaluatedAll> evaluateMovement(Operation *op, Operands in,
+                                             Outputs out) {
+  return Family{op, in, out}
+      .add<nn::ReshapeOp>(reshape)
+      .add<nn::TransposeOp>(transpose)
+      .add<nn::ConcatOp>(concat)
+      .add<nn::PadOp>(pad)
+      .add<nn::SliceOp>(slice)
+      .result;
 }
 
 } // namespace cimc::reference

@@ -16,7 +16,7 @@ namespace cimc::reference {
 
 /// Float: numerics::softmaxF32. Bytes with one type on both sides:
 /// QLinearSoftmax. Other quantized types: R4 around the fp32 softmax.
-Evaluated softmax(nn::SoftmaxOp op, Operands in, const TensorInfo &out) {
+static Evaluated softmax(nn::SoftmaxOp op, Operands in, const TensorInfo &out) {
   const TensorInfo &input = in[0].info;
   int64_t axis = static_cast<int64_t>(op.getAxis());
   if (axis < 0)
@@ -67,7 +67,8 @@ Evaluated softmax(nn::SoftmaxOp op, Operands in, const TensorInfo &out) {
 }
 
 /// (x - mean) * (scale / sqrt(variance + epsilon)) + bias, per channel, fp32.
-Evaluated batchNorm(nn::BatchNormOp op, Operands in, const TensorInfo &out) {
+static Evaluated batchNorm(nn::BatchNormOp op, Operands in,
+                           const TensorInfo &out) {
   for (const Operand &operand : in)
     if (!operand.info.isFloat() || !out.isFloat())
       return failure(op, "is computed in f32 only");
@@ -90,6 +91,14 @@ Evaluated batchNorm(nn::BatchNormOp op, Operands in, const TensorInfo &out) {
     result.as<float>()[i] = centered * factor + in[2].as<float>()[c];
   }
   return result;
+}
+
+std::optional<EvaluatedAll> evaluateNormalization(Operation *op, Operands in,
+                                                  Outputs out) {
+  return Family{op, in, out}
+      .add<nn::SoftmaxOp>(softmax)
+      .add<nn::BatchNormOp>(batchNorm)
+      .result;
 }
 
 } // namespace cimc::reference

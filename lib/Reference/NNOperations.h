@@ -8,11 +8,11 @@
 //===----------------------------------------------------------------------===//
 
 //
-// One function per operation or family. Each takes the operation for its
-// attributes, its operands, and what the result must be, and returns the result
-// or an error that names the operation. Where all operands and the result are
-// quantized an operation follows docs/numerics.md; where none is, it computes
-// in single precision.
+// One function per operation, in the file of its family. Each takes the
+// operation for its attributes, its operands, and what the result must be, and
+// returns the result or an error that names the operation. Where all operands
+// and the result are quantized an operation follows docs/numerics.md; where
+// none is, it computes in single precision.
 //
 //===----------------------------------------------------------------------===//
 
@@ -120,6 +120,10 @@ template <typename Fn> bool visitInteger(DType type, Fn &&fn) {
   return false;
 }
 
+inline bool isInteger(DType type) {
+  return visitInteger(type, [](auto) {});
+}
+
 /// R4: real values of an f32 or quantized operand.
 std::vector<float> toReal(const Operand &operand);
 /// R4: real values as the result type wants them, f32 or quantized.
@@ -136,38 +140,56 @@ Result<HostTensor> requantized(mlir::Operation *op, HostTensor tensor,
                                const TensorInfo &in, const TensorInfo &out);
 
 using Evaluated = Result<HostTensor>;
+using EvaluatedAll = Result<std::vector<HostTensor>>;
+using Outputs = llvm::ArrayRef<TensorInfo>;
 
-// NNConversion.cpp
-Evaluated quantize(nn::QuantizeOp op, Operands in, const TensorInfo &out);
-Evaluated dequantize(nn::DequantizeOp op, Operands in, const TensorInfo &out);
-Evaluated cast(nn::CastOp op, Operands in, const TensorInfo &out);
+/// Finds the function of an operation among those of a family:
+/// `Family(op, in, out).add<nn::SoftmaxOp>(softmax).result`. A function takes
+/// the operation, its operands and what the result must be, or all of the
+/// results, and gives as many.
+struct Family {
+  mlir::Operation *op;
+  Operands in;
+  Outputs out;
+  /// Nothing where the operation is of another family.
+  std::optional<EvaluatedAll> result = std::nullopt;
+
+  template <typename OpT, typename Fn> Family &add(Fn fn) {
+    auto concrete = llvm::dyn_cast<OpT>(op);
+    if (!concrete)
+      return *this;
+    if constexpr (std::is_invocable_v<Fn, OpT, Operands, Outputs>) {
+      result = fn(concrete, in, out);
+    } else {
+      Evaluated one = fn(concrete, in, out.front());
+      if (one) {
+        result.emplace(std::vector<HostTensor>());
+        (*result)->push_back(std::move(*one));
+      } else {
+        result.emplace(one.takeError());
+      }
+    }
+    return *this;
+  }
+};
+
+// One for each NN*.cpp.
+std::optional<EvaluatedAll> evaluateConversion(mlir::Operation *op, Operands in,
+                                               Outputs out);
+std::optional<EvaluatedAll> evaluateElementwise(mlir::Operation *op,
+                                                Operands in, Outputs out);
+std::optional<EvaluatedAll> evaluateMovement(mlir::Operation *op, Operands in,
+                                             Outputs out);
+std::optional<EvaluatedAll> evaluateNormalization(mlir::Operation *op,
+                                                  Operands in, Outputs out);
+std::optional<EvaluatedAll> evaluatePooling(mlir::Operation *op, Operands in,
+                                            Outputs out);
+std::optional<EvaluatedAll> evaluateWeighted(mlir::Operation *op, Operands in,
+                                             Outputs out);
 
 // NNConvolution.cpp, NNMatMul.cpp
 Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out);
 Evaluated matMul(nn::MatMulOp op, Operands in, const TensorInfo &out);
-
-// NNElementwise.cpp
-Evaluated unary(mlir::Operation *op, numerics::Function function, float alpha,
-                float beta, Operands in, const TensorInfo &out);
-Evaluated binary(mlir::Operation *op, numerics::Function function, Operands in,
-                 const TensorInfo &out);
-
-// NNNormalization.cpp
-Evaluated softmax(nn::SoftmaxOp op, Operands in, const TensorInfo &out);
-Evaluated batchNorm(nn::BatchNormOp op, Operands in, const TensorInfo &out);
-
-// NNPooling.cpp
-Evaluated maxPool(nn::MaxPoolOp op, Operands in, const TensorInfo &out);
-Evaluated avgPool(nn::AvgPoolOp op, Operands in, const TensorInfo &out);
-Evaluated globalAvgPool(nn::GlobalAvgPoolOp op, Operands in,
-                        const TensorInfo &out);
-
-// NNMovement.cpp
-Evaluated reshape(nn::ReshapeOp op, Operands in, const TensorInfo &out);
-Evaluated transpose(nn::TransposeOp op, Operands in, const TensorInfo &out);
-Evaluated concat(nn::ConcatOp op, Operands in, const TensorInfo &out);
-Evaluated pad(nn::PadOp op, Operands in, const TensorInfo &out);
-Evaluated slice(nn::SliceOp op, Operands in, const TensorInfo &out);
 
 } // namespace cimc::reference
 

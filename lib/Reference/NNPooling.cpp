@@ -185,7 +185,7 @@ bool perTensor(const TensorInfo &in, const TensorInfo &out) {
 
 /// The largest value of each window. Integers are compared as they are; other
 /// parameters of the result requantize the maximum (R10).
-Evaluated maxPool(nn::MaxPoolOp op, Operands in, const TensorInfo &out) {
+static Evaluated maxPool(nn::MaxPoolOp op, Operands in, const TensorInfo &out) {
   std::optional<Window> w =
       readWindow(in[0].info, out, op.getKernel(), op.getStrides(), op.getPads(),
                  op.getDilations());
@@ -210,7 +210,7 @@ Evaluated maxPool(nn::MaxPoolOp op, Operands in, const TensorInfo &out) {
 /// Float: the sequential fp32 sum of a window, divided by the cells in the
 /// image or, with count_include_pad, in the padded image. Quantized: R9, where
 /// count_include_pad always divides by the whole kernel.
-Evaluated avgPool(nn::AvgPoolOp op, Operands in, const TensorInfo &out) {
+static Evaluated avgPool(nn::AvgPoolOp op, Operands in, const TensorInfo &out) {
   const TensorInfo &input = in[0].info;
   std::optional<Window> w =
       readWindow(input, out, op.getKernel(), op.getStrides(), op.getPads(),
@@ -250,8 +250,8 @@ Evaluated avgPool(nn::AvgPoolOp op, Operands in, const TensorInfo &out) {
 
 /// Float: the sequential fp32 sum divided by the number of pixels. Quantized:
 /// R9.
-Evaluated globalAvgPool(nn::GlobalAvgPoolOp op, Operands in,
-                        const TensorInfo &out) {
+static Evaluated globalAvgPool(nn::GlobalAvgPoolOp op, Operands in,
+                               const TensorInfo &out) {
   const TensorInfo &input = in[0].info;
   if (input.rank() < 2)
     return failure(op, "needs a batch and a channel axis",
@@ -275,6 +275,15 @@ Evaluated globalAvgPool(nn::GlobalAvgPoolOp op, Operands in,
     }
   });
   return result;
+}
+
+std::optional<EvaluatedAll> evaluatePooling(Operation *op, Operands in,
+                                            Outputs out) {
+  return Family{op, in, out}
+      .add<nn::MaxPoolOp>(maxPool)
+      .add<nn::AvgPoolOp>(avgPool)
+      .add<nn::GlobalAvgPoolOp>(globalAvgPool)
+      .result;
 }
 
 } // namespace cimc::reference

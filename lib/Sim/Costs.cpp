@@ -201,6 +201,21 @@ public:
     case Function::Mul:
     case Function::Max:
     case Function::Min:
+    case Function::Sign:
+    case Function::Ceil:
+    case Function::Floor:
+    case Function::Round:
+    case Function::ThresholdedRelu:
+    case Function::Shrink:
+    case Function::PRelu:
+    case Function::IsNaN:
+    case Function::Not:
+    case Function::And:
+    case Function::Or:
+    case Function::Xor:
+    case Function::Equal:
+    case Function::Less:
+    case Function::LessOrEqual:
       each = 1;
       break;
     default:

@@ -170,6 +170,22 @@ void softmaxRow(const uint8_t *in, uint8_t *out, int64_t length, bool isSigned,
 /// divided.
 void softmaxF32(const float *in, float *out, int64_t length);
 
+/// log(1 + exp(x)) without overflow.
+inline float softplus(float x) {
+  return x > 0.0f ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+}
+
+/// The remainder with the sign of the divisor.
+inline float modulo(float a, float b) {
+  float r = std::fmod(a, b);
+  return r != 0.0f && (r < 0.0f) != (b < 0.0f) ? r + b : r;
+}
+
+/// alpha and beta of a function of Functions.def.
+struct Parameters {
+  float alpha = 0.0f, beta = 0.0f;
+};
+
 /// Functions of one fp32 variable that tables and the vector unit compute.
 enum class Function : uint8_t {
 #define CIMC_FUNCTION(NAME, MNEMONIC, ARITY, EXPRESSION) NAME,

@@ -142,8 +142,8 @@ func.func @move(%x: tensor<2x1x3xi8>) {
 // -----
 
 func.func @function(%x: tensor<2x1x3xf32>) {
-  // expected-error@+1 {{unknown function 'gelu'}}
-  %0 = cim.map %x {function = "gelu"} : (tensor<2x1x3xf32>) -> tensor<2x1x3xf32>
+  // expected-error@+1 {{unknown function 'gelo'}}
+  %0 = cim.map %x {function = "gelo"} : (tensor<2x1x3xf32>) -> tensor<2x1x3xf32>
   return
 }
 
