@@ -360,15 +360,29 @@ Phase cimc::detectPhase(mlir::ModuleOp module) {
 // Phases
 //===----------------------------------------------------------------------===//
 
+Result<QuantizeOptions> cimc::quantizeOptions(const CompileOptions &options) {
+  QuantizeOptions result;
+  if (options.precision == "w4a8")
+    result.weightBits = 4;
+  else if (options.precision != "int8")
+    return Error{ExitCode::Unsupported,
+                 fmt::format("--precision {} is not supported yet; use int8 "
+                             "or w4a8",
+                             options.precision)};
+  result.threads = options.threads
+                       ? options.threads
+                       : std::max(1u, std::thread::hardware_concurrency());
+  return result;
+}
+
 /// What a phase does before its passes.
 static Status prepare(Phase phase, const CompileOptions &options,
                       Compilation &result) {
   mlir::ModuleOp module = result.module.get();
   if (phase == Phase::Quantize) {
-    if (options.precision != "int8")
-      return Error{ExitCode::Unsupported,
-                   fmt::format("--precision {} is not supported yet; use int8",
-                               options.precision)};
+    Result<QuantizeOptions> quantize = quantizeOptions(options);
+    if (!quantize)
+      return quantize.takeError();
     if (hasQuantizedTypes(module)) {
       if (!options.calibrate.empty())
         result.messages.push_back(
@@ -387,11 +401,7 @@ static Status prepare(Phase phase, const CompileOptions &options,
     auto samples = openSamples(options.calibrate, result.inputs);
     if (!samples)
       return samples.takeError();
-    QuantizeOptions quantize;
-    quantize.threads = options.threads
-                           ? options.threads
-                           : std::max(1u, std::thread::hardware_concurrency());
-    return quantizeModule(module, **samples, quantize);
+    return quantizeModule(module, **samples, *quantize);
   }
   // A module that has its chip already keeps it.
   if (phase >= Phase::Map && !module->hasAttr(cim::kChipAttrName)) {

@@ -47,10 +47,9 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
     return Error{ExitCode::Usage,
                  "cimc quantize: say where the model goes with -o FILE.onnx"};
   std::string path = line.get(Option::Output);
-  if (options.precision != "int8")
-    return Error{ExitCode::Unsupported,
-                 fmt::format("--precision {} is not supported yet; use int8",
-                             options.precision)};
+  Result<QuantizeOptions> quantize = quantizeOptions(options);
+  if (!quantize)
+    return quantize.takeError();
   if (options.calibrate.empty())
     return Error{ExitCode::Usage,
                  "quantizing needs samples to choose ranges from; give "
@@ -76,16 +75,12 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
     auto samples = openSamples(options.calibrate, compilation.inputs);
     if (!samples)
       return samples.takeError();
-    QuantizeOptions quantize;
-    quantize.threads = options.threads
-                           ? options.threads
-                           : std::max(1u, std::thread::hardware_concurrency());
     output.json["samples"] = (*samples)->size();
     if (options.progress)
       options.progress("qnn");
     DiagnosticCollector collector(compilation.context.get());
     Status status =
-        quantizeModule(compilation.module.get(), **samples, quantize);
+        quantizeModule(compilation.module.get(), **samples, *quantize);
     for (Message &message : collector.take())
       compilation.messages.push_back(std::move(message));
     return status;

@@ -282,11 +282,26 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
     fold(n, sum);
   }
   StringRef name = nameOf(loc);
+  // As many cells for a weight as its type needs; more where a zero point has
+  // moved the integers.
+  auto stored = cast<quant::QuantizedType>(
+      getElementTypeOrSelf(op->getOperand(matrix.weights).getType()));
+  auto fits = [&](int64_t bits) {
+    int64_t most = (int64_t(1) << (bits - 1)) - 1;
+    return stored.getStorageTypeMin() >= -most - 1 &&
+           stored.getStorageTypeMax() <= most &&
+           llvm::all_of(cells, [&](char cell) {
+             return int8_t(cell) >= -most - 1 && int8_t(cell) <= most;
+           });
+  };
+  int64_t bits = 1;
+  while (bits < 8 && !fits(bits))
+    bits *= 2;
   auto type = RankedTensorType::get({K, N}, builder.getI8Type());
   OpBuilder detached(op->getContext());
   auto symbol = cim::WeightsOp::create(
       detached, loc, name.empty() ? "weights" : name,
-      makeElements(type, cells, name.empty() ? "weights" : name), 8);
+      makeElements(type, cells, name.empty() ? "weights" : name), bits);
   symbols.insert(symbol, module.getBody()->begin());
 
   // Tiles of equal height, in whole row groups, and of whole macros in width.
@@ -294,7 +309,7 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   int64_t height = std::min(
       chip.macro.rows, ceilDiv(ceilDiv(K, pieces), chip.macro.active_rows) *
                            chip.macro.active_rows);
-  int64_t width = std::max<int64_t>(1, chip.weightColumns(8)) *
+  int64_t width = std::max<int64_t>(1, chip.weightColumns(bits)) *
                   chip.hierarchy.macros_per_core;
   SmallVector<Value> parts;
   for (int64_t n = 0; n < N; n += width) {

@@ -23,8 +23,13 @@ namespace cimc::quantization {
 
 namespace {
 
-// Samples that are kept to compare networks.
-constexpr size_t keptSamples = 16;
+// Samples that are kept, every fourth to compare networks, the others to fit
+// weights to. The first is for both where it is the only one.
+constexpr int64_t keptSamples = 64;
+bool isHeld(int64_t sample) { return sample < keptSamples && sample % 4 == 0; }
+bool isFitted(int64_t sample) {
+  return sample < keptSamples && (sample % 4 != 0 || sample == 0);
+}
 // Means are sums of multiples of 2^-24.
 constexpr double meanUnit = 16777216.0;
 
@@ -67,6 +72,25 @@ Status checkSample(func::FuncOp entry, const std::vector<HostTensor> &sample,
 
 } // namespace
 
+// Where the output channels of a weighted operation are.
+static int64_t channelAxis(Operation *op) {
+  int64_t rank = cast<ShapedType>(op->getResult(0).getType()).getRank();
+  return isa<nn::ConvOp>(op) ? 1 : rank - 1;
+}
+
+std::vector<double> channelMeans(Operation *op, const HostTensor &result) {
+  int64_t axis = channelAxis(op);
+  if (axis < 0 || result.size() == 0)
+    return {};
+  std::vector<double> means(result.shape[axis], 0.0);
+  const float *numbers = result.as<float>();
+  forEachOnAxis(result.shape, axis,
+                [&](int64_t i, int64_t at) { means[at] += numbers[i]; });
+  for (double &mean : means)
+    mean /= static_cast<double>(result.size()) / means.size();
+  return means;
+}
+
 void Statistics::prepare(func::FuncOp entry) {
   entry.walk([&](Operation *op) {
     if (!isa<nn::ConvOp, nn::MatMulOp>(op) || !constantOf(op->getOperand(1)))
@@ -77,12 +101,19 @@ void Statistics::prepare(func::FuncOp entry) {
       axis =
           static_cast<int64_t>(shape.size()) - (matmul.getTransposeA() ? 2 : 1);
     meansOf[op->getOperand(0)].push_back(means.size());
-    means.push_back({op, axis, std::vector<int64_t>(shape[axis], 0)});
+    means.push_back({op, axis, std::vector<int64_t>(shape[axis], 0), false});
+    Value result = op->getResult(0);
+    axis = channelAxis(op);
+    if (axis < 0)
+      return;
+    meansOf[result].push_back(means.size());
+    int64_t channels = cast<ShapedType>(result.getType()).getDimSize(axis);
+    means.push_back({op, axis, std::vector<int64_t>(channels, 0), true});
   });
 }
 
 void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
-                       const HostTensor &tensor) const {
+                       const HostTensor &tensor, bool isFitted) const {
   if (tensor.type != DType::F32)
     return;
   const float *numbers = tensor.as<float>();
@@ -94,6 +125,8 @@ void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
     return;
   for (size_t slot : it->second) {
     Mean &mean = partial.means[slot];
+    if (mean.ofResult && !isFitted)
+      continue;
     std::vector<double> sums(mean.sums.size(), 0.0);
     forEachOnAxis(tensor.shape, mean.axis,
                   [&](int64_t i, int64_t at) { sums[at] += numbers[i]; });
@@ -105,13 +138,23 @@ void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
   }
 }
 
-std::vector<double> Statistics::inputMeans(Operation *op) const {
+std::vector<double> Statistics::meansOfSlot(Operation *op, bool ofResult,
+                                            int64_t count) const {
   std::vector<double> result;
   for (const Mean &mean : means)
-    if (mean.op == op)
+    if (mean.op == op && mean.ofResult == ofResult)
       for (int64_t sum : mean.sums)
-        result.push_back(static_cast<double>(sum) / meanUnit / samples);
+        result.push_back(static_cast<double>(sum) / meanUnit /
+                         static_cast<double>(count));
   return result;
+}
+
+std::vector<double> Statistics::inputMeans(Operation *op) const {
+  return meansOfSlot(op, false, samples);
+}
+
+std::vector<double> Statistics::outputMeans(Operation *op) const {
+  return meansOfSlot(op, true, static_cast<int64_t>(inputs.size()));
 }
 
 Status Statistics::collect(ModuleOp module, func::FuncOp entry,
@@ -142,14 +185,15 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
                       [&](unsigned thread, int64_t begin, int64_t end) {
                         Partial &partial = partials[thread];
                         for (int64_t i = begin; i < end; ++i) {
+                          bool fitted = isFitted(samples + i);
                           for (auto [argument, tensor] :
                                llvm::zip_equal(entry.getArguments(), batch[i]))
-                            count(partial, plan, argument, tensor);
+                            count(partial, plan, argument, tensor, fitted);
                           auto outputs = evaluateNN(
                               module, batch[i],
                               [&](Value value, const HostTensor &tensor) {
                                 if (!isa<BlockArgument>(value))
-                                  count(partial, plan, value, tensor);
+                                  count(partial, plan, value, tensor, fitted);
                               });
                           if (outputs)
                             results[i] = std::move(*outputs);
@@ -160,10 +204,13 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
     for (Status &failure : failures)
       if (!failure)
         return failure;
-    samples += static_cast<int64_t>(batch.size());
-    for (size_t i = 0; i < batch.size() && inputs.size() < keptSamples; ++i) {
-      inputs.push_back(std::move(batch[i]));
-      outputs.push_back(std::move(results[i]));
+    for (size_t i = 0; i < batch.size(); ++i, ++samples) {
+      if (isHeld(samples)) {
+        heldInputs.push_back(batch[i]);
+        heldOutputs.push_back(std::move(results[i]));
+      }
+      if (isFitted(samples))
+        inputs.push_back(std::move(batch[i]));
     }
   }
   if (samples == 0)
@@ -182,11 +229,11 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
 
 Result<double> outputError(ModuleOp module, const Statistics &statistics,
                            unsigned threads) {
-  auto count = static_cast<int64_t>(statistics.inputs.size());
+  auto count = static_cast<int64_t>(statistics.heldInputs.size());
   std::vector<double> errors(count, 0.0);
   std::vector<Status> failures(count);
   parallelFor(count, threads, [&](int64_t i) {
-    auto outputs = evaluateNN(module, statistics.inputs[i]);
+    auto outputs = evaluateNN(module, statistics.heldInputs[i]);
     if (!outputs) {
       failures[i] = outputs.takeError();
       return;
@@ -195,7 +242,7 @@ Result<double> outputError(ModuleOp module, const Statistics &statistics,
       const HostTensor &got = (*outputs)[k];
       if (got.type != DType::F32)
         continue;
-      const float *expected = statistics.outputs[i][k].as<float>();
+      const float *expected = statistics.heldOutputs[i][k].as<float>();
       for (int64_t j = 0; j < got.size(); ++j) {
         double difference =
             static_cast<double>(got.as<float>()[j]) - expected[j];

@@ -23,12 +23,19 @@ class Statistics {
 public:
   /// One per group of the plan.
   std::vector<Histogram> histograms;
-  /// The first samples and what the float network makes of them.
-  std::vector<std::vector<HostTensor>> inputs, outputs;
+  /// Of the first samples, those that weights are fitted to.
+  std::vector<std::vector<HostTensor>> inputs;
+  /// The others, and what the float network makes of them: choices are compared
+  /// on what they were not fitted to.
+  std::vector<std::vector<HostTensor>> heldInputs, heldOutputs;
 
   /// The means of the slices of a weighted operation's input along the axis it
   /// sums over (conv: channels, matmul: K); empty for other operations.
   std::vector<double> inputMeans(mlir::Operation *op) const;
+
+  /// The means of a weighted operation's output channels in the float network,
+  /// over `inputs`.
+  std::vector<double> outputMeans(mlir::Operation *op) const;
 
   /// Evaluates the network on all samples.
   Status collect(mlir::ModuleOp module, mlir::func::FuncOp entry,
@@ -40,6 +47,8 @@ private:
     mlir::Operation *op;
     int64_t axis;
     std::vector<int64_t> sums;
+    /// The operation's result on the fitted samples, else its operand on all.
+    bool ofResult;
   };
   struct Partial {
     std::vector<Histogram> histograms;
@@ -47,15 +56,20 @@ private:
   };
   void prepare(mlir::func::FuncOp entry);
   void count(Partial &partial, const RangePlan &plan, mlir::Value value,
-             const HostTensor &tensor) const;
+             const HostTensor &tensor, bool isFitted) const;
+  std::vector<double> meansOfSlot(mlir::Operation *op, bool ofResult,
+                                  int64_t count) const;
 
   std::vector<Mean> means;
   llvm::DenseMap<mlir::Value, std::vector<size_t>> meansOf; // looked up only
   int64_t samples = 0;
 };
 
+/// The means of a weighted operation's output channels in one result.
+std::vector<double> channelMeans(mlir::Operation *op, const HostTensor &result);
+
 /// The squared difference between the network's outputs now and those of the
-/// float network on the samples that `statistics` kept.
+/// float network on the samples held out.
 Result<double> outputError(mlir::ModuleOp module, const Statistics &statistics,
                            unsigned threads);
 

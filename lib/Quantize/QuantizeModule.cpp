@@ -11,6 +11,7 @@
 #include "Calibration.h"
 #include "Constants.h"
 #include "Fuse.h"
+#include "RefineLayers.h"
 
 #include "cimc/Reference/Evaluator.h"
 
@@ -24,21 +25,17 @@ namespace cimc {
 
 namespace {
 
-// A bias constant in two versions.
-struct Correction {
-  nn::ConstantOp bias;
-  ElementsAttr plain, corrected;
-};
-
 class Inserter {
 public:
   Inserter(func::FuncOp entry, const RangePlan &plan,
-           const Statistics &statistics, const QuantizeOptions &options)
-      : entry(entry), plan(plan), statistics(statistics), options(options),
+           const QuantizeOptions &options)
+      : entry(entry), plan(plan), options(options),
         builder(entry.getContext()) {}
 
-  /// Biases, and what they become when they are corrected.
-  const std::vector<Correction> &corrections() const { return corrected; }
+  /// The layers whose weights are integers now, in order, and these integers:
+  /// the nearest.
+  std::vector<WeightedLayer> layers;
+  std::vector<LayerConstants> nearest;
 
   void run() {
     for (Operation &op : llvm::make_early_inc_range(entry.front())) {
@@ -57,13 +54,6 @@ public:
   }
 
 private:
-  Value dequantized(Location loc, Value integers) {
-    auto type = cast<RankedTensorType>(integers.getType());
-    return nn::DequantizeOp::create(
-        builder, loc,
-        RankedTensorType::get(type.getShape(), builder.getF32Type()), integers);
-  }
-
   void insertPair(Value value) {
     builder.setInsertionPointAfterValue(value);
     AffineParameters p = plan.parameters(value);
@@ -72,141 +62,46 @@ private:
     auto quantize = nn::QuantizeOp::create(
         builder, value.getLoc(),
         RankedTensorType::get(type.getShape(), element), value);
-    Value real = dequantized(value.getLoc(), quantize.getResult());
+    Value real = makeDequantized(builder, value.getLoc(), quantize.getResult());
     value.replaceAllUsesExcept(real, quantize);
   }
 
-  // Symmetric weights, one scale per slice along `axis` (-1: one for all), and
-  // where a bias needs it a larger one (rule R7).
-  Value symmetric(nn::ConstantOp constant, int64_t axis, float scaleX,
-                  const std::vector<float> &bias, Scales &scales) {
-    std::vector<float> values = readFloats(constant);
-    auto shape = cast<ShapedType>(constant.getResult().getType()).getShape();
-    int32_t limit = (1 << (options.weightBits - 1)) - 1;
-    scales.axis = axis;
-    std::vector<float> largest(axis < 0 ? 1 : shape[axis], 0.0f);
-    forEachOnAxis(shape, axis, [&](int64_t i, int64_t at) {
-      if (std::isfinite(values[i]))
-        largest[at] = std::max(largest[at], std::fabs(values[i]));
-    });
-    for (size_t c = 0; c < largest.size(); ++c) {
-      float scale = largest[c] / static_cast<float>(limit);
-      // Half of int32 is left for the products.
-      float needed = 0;
-      for (size_t b = 0; b < bias.size(); ++b)
-        if (axis < 0 || b == c)
-          needed =
-              std::max(needed, std::fabs(bias[b]) / (scaleX * 1073741824.0f));
-      scale = std::max(scale, needed);
-      scales.scale.push_back(scale > 1e-20f ? scale : 1.0f);
-    }
-    scales.zero.assign(scales.scale.size(), 0);
-    std::vector<int32_t> integers(values.size());
-    forEachOnAxis(shape, axis, [&](int64_t i, int64_t at) {
-      integers[i] =
-          numerics::quantize(values[i], scales.scale[at], 0, {-limit, limit});
-    });
-    Type element = signedType(builder.getContext(), 8, -limit, limit, scales);
-    return makeIntegers(builder, constant.getLoc(),
-                        RankedTensorType::get(shape, element), integers,
-                        nodeName(constant));
-  }
-
   void quantizeWeights(Operation *op) {
-    builder.setInsertionPoint(op);
-    Value x = op->getOperand(0), w = op->getOperand(1);
-    nn::ConstantOp left = constantOf(x), right = constantOf(w);
+    Value operands[] = {op->getOperand(0), op->getOperand(1)};
+    for (unsigned k : {1u, 0u}) {
+      if (!constantOf(operands[k]) || !plan.isQuantized(operands[1 - k]))
+        continue;
+      layers.emplace_back(op, k, plan.parameters(operands[1 - k]).scale,
+                          (1 << (options.weightBits - 1)) - 1);
+      WeightedLayer &layer = layers.back();
+      Scales scales = layer.fullScales();
+      nearest.push_back(
+          layer.constants(scales, layer.roundToNearest(scales), layer.bias()));
+      layer.install(builder, nearest.back());
+      return;
+    }
+    // Two activations: only the bias is constant.
     nn::ConstantOp bias =
         op->getNumOperands() > 2 ? constantOf(op->getOperand(2)) : nullptr;
-    if ((!left && !plan.isQuantized(x)) || (!right && !plan.isQuantized(w)))
+    if (!bias || !plan.isQuantized(operands[0]) ||
+        !plan.isQuantized(operands[1]))
       return;
-    std::vector<float> biases;
-    if (bias)
-      biases = readFloats(bias);
-    std::vector<double> means = statistics.inputMeans(op);
-    Scales xScales, wScales;
-    if (left)
-      op->setOperand(
-          0, dequantized(op->getLoc(), symmetric(left, -1, 1, {}, xScales)));
-    else
-      xScales.scale = {plan.parameters(x).scale};
-    if (right) {
-      int64_t axis = 0;
-      if (auto matmul = dyn_cast<nn::MatMulOp>(op)) {
-        int64_t rank = cast<ShapedType>(w.getType()).getRank();
-        axis = rank < 2 ? -1 : matmul.getTransposeB() ? rank - 2 : rank - 1;
-      }
-      op->setOperand(
-          1, dequantized(op->getLoc(), symmetric(right, axis, xScales.scale[0],
-                                                 biases, wScales)));
-    } else {
-      wScales.scale = {plan.parameters(w).scale};
-    }
-    if (!bias)
-      return;
+    float scale = plan.parameters(operands[0]).scale;
+    float other = plan.parameters(operands[1]).scale;
+    std::vector<float> values = readFloats(bias);
+    std::vector<int32_t> integers(values.size());
+    for (size_t c = 0; c < values.size(); ++c)
+      integers[c] = numerics::quantizeBias(values[c], scale, other);
     Scales scales;
-    scales.axis = wScales.axis < 0 ? -1 : 0;
-    for (float scale : wScales.scale)
-      scales.scale.push_back(xScales.scale[0] * scale);
-    scales.zero.assign(scales.scale.size(), 0);
-    Type element =
-        signedType(builder.getContext(), 32, INT32_MIN, INT32_MAX, scales);
-    auto shape = cast<ShapedType>(bias.getResult().getType()).getShape();
-    auto make = [&](const std::vector<float> &values) {
-      std::vector<int32_t> integers(values.size());
-      for (size_t c = 0; c < values.size(); ++c)
-        integers[c] = numerics::quantizeBias(values[c], xScales.scale[0],
-                                             wScales.scaleAt(c));
-      return makeIntegers(builder, bias.getLoc(),
-                          RankedTensorType::get(shape, element), integers,
-                          nodeName(bias));
-    };
-    Value plain = make(biases);
-    op->setOperand(2, dequantized(op->getLoc(), plain));
-    std::vector<double> shift = meanShift(op, right, means);
-    if (shift.size() != biases.size())
-      return;
-    for (size_t c = 0; c < biases.size(); ++c)
-      biases[c] = static_cast<float>(biases[c] - shift[c]);
-    nn::ConstantOp other = constantOf(make(biases));
-    corrected.push_back(
-        {constantOf(plain), constantOf(plain).getValue(), other.getValue()});
-    other.erase();
-  }
-
-  // How much rounding the weights moves the mean of each output: the change of
-  // the weights times the means of the inputs. Padding is taken for inside.
-  std::vector<double> meanShift(Operation *op, nn::ConstantOp real,
-                                const std::vector<double> &means) {
-    Value source = quantizedSource(op->getOperand(1));
-    auto shape = cast<ShapedType>(op->getOperand(1).getType()).getShape();
-    if (!real || !source || means.empty())
-      return {};
-    std::vector<float> before = readFloats(real);
-    std::vector<float> after = readReals(constantOf(source));
-    if (auto conv = dyn_cast<nn::ConvOp>(op)) {
-      std::vector<double> shift(shape[0], 0.0);
-      int64_t channels = shape[1];
-      int64_t taps = static_cast<int64_t>(before.size()) / shape[0] / channels;
-      int64_t outputs = shape[0] / conv.getGroup();
-      for (int64_t m = 0, i = 0; m < shape[0]; ++m)
-        for (int64_t c = 0; c < channels; ++c)
-          for (int64_t k = 0; k < taps; ++k, ++i)
-            shift[m] += (static_cast<double>(after[i]) - before[i]) *
-                        means[m / outputs * channels + c];
-      return shift;
-    }
-    if (shape.size() != 2)
-      return {};
-    bool transposed = cast<nn::MatMulOp>(op).getTransposeB();
-    std::vector<double> shift(shape[transposed ? 0 : 1], 0.0);
-    for (int64_t i = 0, e = static_cast<int64_t>(before.size()); i < e; ++i) {
-      int64_t row = i / shape[1], column = i % shape[1];
-      shift[transposed ? row : column] +=
-          (static_cast<double>(after[i]) - before[i]) *
-          means[transposed ? column : row];
-    }
-    return shift;
+    scales.scale = {scale * other};
+    scales.zero = {0};
+    builder.setInsertionPoint(op);
+    auto type = RankedTensorType::get(
+        cast<ShapedType>(bias.getResult().getType()).getShape(),
+        signedType(builder.getContext(), 32, INT32_MIN, INT32_MAX, scales));
+    op->setOperand(2, makeDequantized(builder, op->getLoc(),
+                                      makeIntegers(builder, bias.getLoc(), type,
+                                                   integers, nodeName(bias))));
   }
 
   // Operands that are one number everywhere, exactly.
@@ -218,35 +113,102 @@ private:
     for (int i : {0, 1})
       if (constantOf(op->getOperand(i)))
         if (Value number = quantizeSplat(builder, op->getOperand(i), false))
-          op->setOperand(i, dequantized(op->getLoc(), number));
+          op->setOperand(i, makeDequantized(builder, op->getLoc(), number));
   }
 
   func::FuncOp entry;
   const RangePlan &plan;
-  const Statistics &statistics;
   const QuantizeOptions &options;
   OpBuilder builder;
-  std::vector<Correction> corrected;
 };
 
-// Keeps corrected biases where they bring the outputs nearer to the float
-// network's.
-Status correctBiases(ModuleOp module, const std::vector<Correction> &all,
-                     const Statistics &statistics, unsigned threads) {
-  if (all.empty())
+// How much rounding the weights moves the mean of each output: the change of
+// the weights times the means of the inputs. Padding is taken for inside.
+std::vector<double> meanShift(const WeightedLayer &layer,
+                              const LayerConstants &rounded,
+                              const std::vector<double> &means) {
+  ArrayRef<int64_t> shape = layer.shape();
+  if (layer.axis() < 0 || means.empty())
     return {};
-  auto plain = outputError(module, statistics, threads);
-  if (!plain)
-    return plain.takeError();
-  for (const Correction &one : all)
-    nn::ConstantOp(one.bias).setValueAttr(one.corrected);
-  auto corrected = outputError(module, statistics, threads);
-  if (!corrected)
-    return corrected.takeError();
-  if (*corrected < *plain)
+  std::vector<float> before = layer.weights();
+  HostTensor integers = toHostTensor(rounded.weights);
+  Scales scales = *scalesOf(rounded.weightType.getElementType());
+  std::vector<double> change(before.size());
+  forEachOnAxis(shape, layer.axis(), [&](int64_t i, int64_t at) {
+    change[i] = static_cast<double>(numerics::dequantize(
+                    integers.as<int8_t>()[i], scales.scaleAt(at), 0)) -
+                before[i];
+  });
+  std::vector<double> shift(shape[layer.axis()], 0.0);
+  if (auto conv = dyn_cast<nn::ConvOp>(layer.operation())) {
+    int64_t channels = shape[1];
+    int64_t taps = static_cast<int64_t>(before.size()) / shape[0] / channels;
+    int64_t outputs = shape[0] / conv.getGroup();
+    for (int64_t m = 0, i = 0; m < shape[0]; ++m)
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t k = 0; k < taps; ++k, ++i)
+          shift[m] += change[i] * means[m / outputs * channels + c];
+    return shift;
+  }
+  if (shape.size() != 2)
     return {};
-  for (const Correction &one : all)
-    nn::ConstantOp(one.bias).setValueAttr(one.plain);
+  bool transposed = layer.axis() == 0;
+  for (int64_t i = 0, e = static_cast<int64_t>(before.size()); i < e; ++i) {
+    int64_t row = i / shape[1], column = i % shape[1];
+    shift[transposed ? row : column] +=
+        change[i] * means[transposed ? column : row];
+  }
+  return shift;
+}
+
+// The nearest integers with biases that make up for the shift of the means.
+std::vector<LayerConstants>
+correctBiases(const std::vector<WeightedLayer> &layers,
+              const std::vector<LayerConstants> &nearest,
+              const Statistics &statistics) {
+  std::vector<LayerConstants> corrected = nearest;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    std::vector<float> bias = layers[i].bias();
+    std::vector<double> shift = meanShift(
+        layers[i], nearest[i], statistics.inputMeans(layers[i].operation()));
+    if (shift.size() != bias.size())
+      continue;
+    for (size_t c = 0; c < bias.size(); ++c)
+      bias[c] = static_cast<float>(bias[c] - shift[c]);
+    HostTensor integers = toHostTensor(nearest[i].weights);
+    corrected[i] = layers[i].constants(
+        *scalesOf(nearest[i].weightType.getElementType()),
+        std::vector<int32_t>(integers.as<int8_t>(),
+                             integers.as<int8_t>() + integers.size()),
+        bias);
+  }
+  return corrected;
+}
+
+// Of several choices for all layers, installs the one whose outputs on the
+// samples held out are nearest to the float network's; the first of equals.
+Status installBest(ModuleOp module, std::vector<WeightedLayer> &layers,
+                   const std::vector<std::vector<LayerConstants>> &choices,
+                   const Statistics &statistics, unsigned threads) {
+  OpBuilder builder(module.getContext());
+  auto install = [&](size_t choice) {
+    for (size_t i = 0; i < layers.size(); ++i)
+      layers[i].install(builder, choices[choice][i]);
+  };
+  size_t best = 0;
+  double least = 0;
+  for (size_t choice = 0; choice < choices.size() && choices.size() > 1;
+       ++choice) {
+    install(choice);
+    auto error = outputError(module, statistics, threads);
+    if (!error)
+      return error.takeError();
+    if (choice == 0 || *error < least) {
+      best = choice;
+      least = *error;
+    }
+  }
+  install(best);
   return {};
 }
 
@@ -316,12 +278,30 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
       !status)
     return status;
   plan.choose(statistics.histograms, options.method);
-  Inserter inserter(*entry, plan, statistics, options);
+  OwningOpRef<ModuleOp> real;
+  if (options.fitWeights)
+    real = module.clone();
+  Inserter inserter(*entry, plan, options);
   inserter.run();
+  std::vector<WeightedLayer> &layers = inserter.layers;
+  std::vector<std::vector<LayerConstants>> choices = {inserter.nearest};
   if (options.biasCorrection)
-    return correctBiases(module, inserter.corrections(), statistics,
-                         options.threads);
-  return {};
+    choices.push_back(correctBiases(layers, inserter.nearest, statistics));
+  if (options.fitWeights) {
+    auto refined = refineLayers(*entry, *findEntry(*real), layers,
+                                inserter.nearest, statistics, options.threads);
+    if (!refined)
+      return refined.takeError();
+    choices.resize(choices.size() + 1);
+    for (const RefinedLayer &layer : *refined)
+      choices.back().push_back(layer.plain);
+    if (options.biasCorrection) {
+      choices.resize(choices.size() + 1);
+      for (const RefinedLayer &layer : *refined)
+        choices.back().push_back(layer.corrected);
+    }
+  }
+  return installBest(module, layers, choices, statistics, options.threads);
 }
 
 } // namespace cimc

@@ -103,6 +103,7 @@ def main():
     parser.add_argument("--shared", default="../shared", type=pathlib.Path)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--chip", default="card")
+    parser.add_argument("--precision", default="int8")
     parser.add_argument("--cimc", default="cimc")
     parser.add_argument("--json")
     args = parser.parse_args()
@@ -111,7 +112,8 @@ def main():
     images, labels = data(args.shared)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        command = [args.cimc, "compile", path, "--chip", args.chip, "-o", folder / "p.cimx", "--json", "-j", "2"]
+        command = [args.cimc, "compile", path, "--chip", args.chip, "-o", folder / "p.cimx", "--json", "-j", "2",
+                   "--precision", args.precision]
         if calibration is not None:
             np.save(folder / "calibration.npy", images[calibration])
             command += ["--calibrate", folder / "calibration.npy"]

@@ -13,6 +13,7 @@
 #include "cimc/Driver/Execution.h"
 #include "cimc/Driver/Phases.h"
 #include "cimc/Program/Program.h"
+#include "cimc/Quantize/Quantize.h"
 #include "cimc/Support/Status.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -67,6 +68,10 @@ struct Compilation {
   std::vector<PhaseTime> times;
   double seconds = 0;
 };
+
+/// What the quantizer is told; Unsupported for a precision that it does not
+/// have.
+Result<QuantizeOptions> quantizeOptions(const CompileOptions &options);
 
 /// Compiles the model in `path`, told apart by content, as far as
 /// `options.to`. On failure the error's message holds all error diagnostics.

@@ -30,10 +30,13 @@ struct QuantizeOptions {
   int weightBits = 8;
   /// Samples evaluated at the same time. The result does not depend on it.
   unsigned threads = 1;
-  /// Shift biases against the change of means that rounding weights causes;
-  /// kept where the outputs on the first samples come nearer to the float
-  /// model's.
+  /// Shift biases against the change of means that rounding weights causes.
   bool biasCorrection = true;
+  /// Choose integer weights by what they do to each layer's output on some of
+  /// the samples, instead of the nearest.
+  bool fitWeights = true;
+  // Of the ways to choose weights and biases that these allow, the one is taken
+  // whose outputs on samples held out come nearest to the float model's.
 };
 
 /// Calibration samples: for each, one tensor per argument of the entry

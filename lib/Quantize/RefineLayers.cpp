@@ -1,0 +1,338 @@
+//===- RefineLayers.cpp - weights chosen by what they compute -------------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "RefineLayers.h"
+
+#include "LayerSweep.h"
+#include "WeightRounding.h"
+
+#include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/Gemm.h"
+#include "cimc/Support/Parallel.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+
+namespace cimc::quantization {
+
+namespace {
+
+/// How the inputs of a layer form the vectors its weights are multiplied with:
+/// `groups` matrices of `outputs` x `k`, each with vectors of its own.
+struct Geometry {
+  int64_t groups = 1, outputs = 0, k = 0;
+  /// Weight index of element j of output m of group g:
+  /// (g * outputs + m) * outputStride + j * stride.
+  int64_t outputStride = 0, stride = 1;
+};
+
+std::optional<Geometry> geometryOf(const WeightedLayer &layer) {
+  ArrayRef<int64_t> shape = layer.shape();
+  Geometry result;
+  if (auto conv = dyn_cast<nn::ConvOp>(layer.operation())) {
+    result.groups = conv.getGroup();
+    result.outputs = shape[0] / result.groups;
+    result.k = ShapedType::getNumElements(shape) / shape[0];
+    result.outputStride = result.k;
+    return result;
+  }
+  auto matmul = dyn_cast<nn::MatMulOp>(layer.operation());
+  if (!matmul || shape.size() != 2 || layer.axis() < 0 ||
+      matmul.getTransposeA())
+    return std::nullopt;
+  bool transposed = matmul.getTransposeB();
+  result.outputs = shape[transposed ? 0 : 1];
+  result.k = shape[transposed ? 1 : 0];
+  result.outputStride = transposed ? result.k : 1;
+  result.stride = transposed ? 1 : result.outputs;
+  return result;
+}
+
+/// The input vectors of one convolution, one for every output position.
+class ConvVectors {
+public:
+  explicit ConvVectors(nn::ConvOp op)
+      : strides(op.getStrides()), pads(op.getPads()),
+        dilations(op.getDilations()),
+        input(cast<ShapedType>(op.getInput().getType()).getShape()),
+        output(cast<ShapedType>(op.getResult().getType()).getShape()),
+        kernel(cast<ShapedType>(op.getWeight().getType()).getShape()) {
+    for (size_t i = 2; i < output.size(); ++i)
+      positions *= output[i];
+  }
+  int64_t count() const { return output[0] * positions; }
+
+  /// Vector `index` of group `group`, in the order of the weights.
+  void read(const float *data, int64_t group, int64_t index,
+            float *vector) const {
+    size_t axes = input.size() - 2;
+    int64_t batch = index / positions, rest = index % positions;
+    int64_t at[3] = {0, 0, 0};
+    for (size_t i = axes; i-- > 0;) {
+      at[i] = rest % output[i + 2];
+      rest /= output[i + 2];
+    }
+    int64_t plane = 1, taps = 1;
+    for (size_t i = 0; i < axes; ++i) {
+      plane *= input[i + 2];
+      taps *= kernel[i + 2];
+    }
+    for (int64_t c = 0; c < kernel[1]; ++c) {
+      const float *channel =
+          data + (batch * input[1] + group * kernel[1] + c) * plane;
+      for (int64_t t = 0; t < taps; ++t) {
+        int64_t offset = 0, tap = t, step = 1;
+        bool inside = true;
+        for (size_t i = axes; i-- > 0;) {
+          int64_t x =
+              at[i] * strides[i] - pads[i] + tap % kernel[i + 2] * dilations[i];
+          tap /= kernel[i + 2];
+          inside &= x >= 0 && x < input[i + 2];
+          offset += x * step;
+          step *= input[i + 2];
+        }
+        *vector++ = inside ? channel[offset] : 0.0f;
+      }
+    }
+  }
+
+private:
+  ArrayRef<int64_t> strides, pads, dilations, input, output, kernel;
+  int64_t positions = 1;
+};
+
+/// Input vectors that are used of one layer, at most; more say little new.
+constexpr int64_t maxVectors = 32768;
+
+/// The second moments of a layer's input vectors x, E[x x^T], and with those
+/// of the float network r, E[r x^T]; one matrix for each group. Sums are formed
+/// in one order whatever the number of threads.
+class Moments {
+public:
+  Moments(const WeightedLayer &layer, const Geometry &geometry, size_t samples)
+      : layer(layer), geometry(geometry), vectors(samples),
+        realVectors(samples) {
+    int64_t k = geometry.k;
+    sums.assign(geometry.groups, std::vector<double>(k * k, 0.0));
+    crossSums = sums;
+    perSample = std::max<int64_t>(1, maxVectors / int64_t(samples));
+  }
+
+  /// Takes the vectors of a sample; any thread, each sample once.
+  void take(size_t sample, const HostTensor &input) {
+    read(input, vectors[sample]);
+  }
+  void takeReal(size_t sample, const HostTensor &input) {
+    read(input, realVectors[sample]);
+  }
+
+  /// Adds up what was taken.
+  void add(unsigned threads) {
+    addProducts(vectors, sums, threads);
+    addProducts(realVectors, crossSums, threads);
+    vectors.clear();
+    realVectors.clear();
+  }
+
+  std::vector<double> takeSum(int64_t group) { return std::move(sums[group]); }
+  std::vector<double> takeCrossSum(int64_t group) {
+    return std::move(crossSums[group]);
+  }
+
+private:
+  using Vectors =
+      std::vector<std::vector<float>>;           // by sample: group, vector, k
+  using Sums = std::vector<std::vector<double>>; // by group
+
+  void read(const HostTensor &input, std::vector<float> &result) {
+    const float *data = input.as<float>();
+    int64_t k = geometry.k;
+    if (auto op = dyn_cast<nn::ConvOp>(layer.operation())) {
+      ConvVectors source(op);
+      int64_t count = std::min(perSample, source.count());
+      result.resize(geometry.groups * count * k);
+      float *out = result.data();
+      for (int64_t g = 0; g < geometry.groups; ++g)
+        for (int64_t i = 0; i < count; ++i, out += k)
+          source.read(data, g, i * source.count() / count, out);
+      return;
+    }
+    int64_t total = k ? input.size() / k : 0;
+    int64_t count = std::min(perSample, total);
+    result.resize(count * k);
+    for (int64_t i = 0; i < count; ++i)
+      std::copy_n(data + i * total / count * k, k, &result[i * k]);
+  }
+
+  // left^T vectors.
+  void addProducts(const Vectors &left, Sums &into, unsigned threads) {
+    int64_t k = geometry.k;
+    const int64_t strip = 64;
+    int64_t strips = (k + strip - 1) / strip;
+    parallelFor(geometry.groups * strips, threads, [&](int64_t index) {
+      int64_t g = index / strips, first = index % strips * strip;
+      int64_t rows = std::min(strip, k - first);
+      std::vector<float> product(rows * k);
+      for (size_t s = 0; s < vectors.size(); ++s) {
+        int64_t count = int64_t(vectors[s].size()) / (geometry.groups * k);
+        const float *l = left[s].data() + g * count * k;
+        const float *x = vectors[s].data() + g * count * k;
+        gemm(rows, k, count, {l + first, 1, k}, {x, k, 1},
+             {product.data(), k, 1});
+        double *sum = &into[g][first * k];
+        for (int64_t i = 0; i < rows * k; ++i)
+          sum[i] += product[i];
+      }
+    });
+  }
+
+  const WeightedLayer &layer;
+  Geometry geometry;
+  int64_t perSample = 1;
+  Vectors vectors, realVectors;
+  Sums sums, crossSums;
+};
+
+/// Chooses scales and integers of all outputs.
+std::vector<int32_t> chooseIntegers(const WeightedLayer &layer,
+                                    const Geometry &geometry, Moments &moments,
+                                    Scales &scales, unsigned threads) {
+  std::vector<float> weights = layer.weights();
+  std::vector<int32_t> integers(weights.size());
+  std::vector<float> least = layer.leastScales();
+  int64_t k = geometry.k;
+  auto perGroup = [&](int64_t g, unsigned inner) {
+    RoundingProblem problem(moments.takeSum(g), k);
+    std::vector<double> cross = moments.takeCrossSum(g);
+    parallelFor(geometry.outputs, inner, [&](int64_t m) {
+      int64_t channel = g * geometry.outputs + m;
+      std::vector<float> row(k);
+      std::vector<int32_t> chosen(k);
+      int64_t base = channel * geometry.outputStride;
+      for (int64_t j = 0; j < k; ++j)
+        row[j] = weights[base + j * geometry.stride];
+      row = problem.retarget(row.data(), cross);
+      float largest = 0;
+      for (float w : row)
+        largest = std::max(largest, std::fabs(w));
+      float &scale = scales.scale[channel];
+      scale =
+          std::max(largest / static_cast<float>(layer.limit()), least[channel]);
+      if (!(scale > 1e-20f))
+        scale = 1;
+      scale = problem.chooseScale(row.data(), scale, least[channel],
+                                  layer.limit(), chosen.data());
+      for (int64_t j = 0; j < k; ++j)
+        integers[base + j * geometry.stride] = chosen[j];
+    });
+  };
+  // Threads share the groups, or the outputs of the only one.
+  if (geometry.groups > 1)
+    parallelFor(geometry.groups, threads, [&](int64_t g) { perGroup(g, 1); });
+  else
+    perGroup(0, threads);
+  return integers;
+}
+
+/// Means of the output channels over all samples.
+Result<std::vector<double>> outputMeans(LayerSweep &sweep,
+                                        const WeightedLayer &layer) {
+  Operation *op = layer.operation();
+  std::vector<std::vector<double>> sums(sweep.samples());
+  Status status = sweep.forEachSample(
+      op,
+      [&](size_t sample, const std::vector<HostTensor> &operands) -> Status {
+        auto results = evaluateNNOp(op, operands);
+        if (!results)
+          return results.takeError();
+        sums[sample] = channelMeans(op, results->front());
+        return {};
+      });
+  if (!status)
+    return status.takeError();
+  std::vector<double> means(sums[0].size(), 0.0);
+  for (const std::vector<double> &sum : sums)
+    for (size_t c = 0; c < means.size(); ++c)
+      means[c] += sum[c] / static_cast<double>(sums.size());
+  return means;
+}
+
+std::vector<Operation *> weightedOperations(func::FuncOp function) {
+  std::vector<Operation *> result;
+  for (Operation &op : function.front())
+    if (isa<nn::ConvOp, nn::MatMulOp>(op))
+      result.push_back(&op);
+  return result;
+}
+
+} // namespace
+
+Result<std::vector<RefinedLayer>>
+refineLayers(func::FuncOp entry, func::FuncOp real,
+             std::vector<WeightedLayer> &layers,
+             const std::vector<LayerConstants> &nearest,
+             const Statistics &statistics, unsigned threads) {
+  OpBuilder builder(entry.getContext());
+  std::vector<RefinedLayer> refined;
+  LayerSweep sweep(entry, statistics.inputs, threads);
+  LayerSweep realSweep(real, statistics.inputs, threads);
+  std::vector<Operation *> weighted = weightedOperations(entry),
+                           realWeighted = weightedOperations(real);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    WeightedLayer &layer = layers[i];
+    Operation *op = layer.operation();
+    std::optional<Geometry> geometry = geometryOf(layer);
+    refined.push_back({nearest[i], nearest[i]});
+    if (!geometry || geometry->k == 0)
+      continue;
+    if (Status status = sweep.advanceTo(op); !status)
+      return status.takeError();
+    Moments moments(layer, *geometry, sweep.samples());
+    Status status = sweep.forEachSample(
+        op, [&](size_t sample, const std::vector<HostTensor> &operands) {
+          moments.take(sample, operands[0]);
+          return Status();
+        });
+    if (!status)
+      return status.takeError();
+    auto position = std::find(weighted.begin(), weighted.end(), op);
+    Operation *realOp = realWeighted[position - weighted.begin()];
+    if (status = realSweep.advanceTo(realOp); !status)
+      return status.takeError();
+    status = realSweep.forEachSample(
+        realOp, [&](size_t sample, const std::vector<HostTensor> &operands) {
+          moments.takeReal(sample, operands[0]);
+          return Status();
+        });
+    if (!status)
+      return status.takeError();
+    moments.add(threads);
+    Scales scales = layer.fullScales();
+    std::vector<int32_t> integers =
+        chooseIntegers(layer, *geometry, moments, scales, threads);
+    std::vector<float> bias = layer.bias();
+    refined[i].plain = layer.constants(scales, integers, bias);
+    refined[i].corrected = refined[i].plain;
+    layer.install(builder, refined[i].plain);
+    const std::vector<double> &expected = statistics.outputMeans(op);
+    if (!layer.hasBias() || expected.size() != bias.size())
+      continue;
+    Result<std::vector<double>> means = outputMeans(sweep, layer);
+    if (!means)
+      return means.takeError();
+    for (size_t c = 0; c < bias.size(); ++c)
+      bias[c] = static_cast<float>(bias[c] + expected[c] - (*means)[c]);
+    refined[i].corrected = layer.constants(scales, integers, bias);
+    layer.install(builder, refined[i].corrected);
+  }
+  return refined;
+}
+
+} // namespace cimc::quantization

@@ -1,0 +1,81 @@
+//===- WeightedLayer.h - integer weights of one operation -------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_QUANTIZE_WEIGHTEDLAYER_H
+#define CIMC_LIB_QUANTIZE_WEIGHTEDLAYER_H
+
+#include "Constants.h"
+
+#include <vector>
+
+namespace cimc::quantization {
+
+/// The integer constants of a layer: one choice among several.
+struct LayerConstants {
+  mlir::RankedTensorType weightType, biasType;
+  mlir::ElementsAttr weights, bias;
+};
+
+/// A weighted operation (`nn.conv`, `nn.matmul`) one of whose operands is a
+/// float constant, and what its weights and bias may be as integers: weights
+/// symmetric, one scale for each output channel, bias int32 of scale
+/// s_input * s_weight.
+class WeightedLayer {
+public:
+  /// Operand `weightOperand` (0 or 1) is the constant; `inputScale` is the
+  /// other's scale. Weights get integers in [-limit, limit].
+  WeightedLayer(mlir::Operation *op, unsigned weightOperand, float inputScale,
+                int32_t limit);
+
+  mlir::Operation *operation() const { return op; }
+  int32_t limit() const { return bound; }
+  llvm::ArrayRef<int64_t> shape() const { return weightShape; }
+  /// The axis of the weights that counts output channels; -1 where there is
+  /// one scale for all.
+  int64_t axis() const { return channelAxis; }
+  bool hasBias() const { return bool(realBias); }
+  /// The float numbers.
+  std::vector<float> weights() const;
+  std::vector<float> bias() const;
+
+  /// The scales that reach the largest weight of each channel, or what the
+  /// bias needs; 1 for channels that are zero.
+  Scales fullScales() const;
+  /// The least scale of each channel with which its bias fits: half of int32
+  /// is left for the sum of products (rule R7).
+  std::vector<float> leastScales() const;
+  /// Rounds every weight to the nearest integer.
+  std::vector<int32_t> roundToNearest(const Scales &scales) const;
+
+  LayerConstants constants(const Scales &scales,
+                           const std::vector<int32_t> &integers,
+                           const std::vector<float> &bias) const;
+  /// Makes the operation read these constants, dequantized.
+  void install(mlir::OpBuilder &builder, const LayerConstants &chosen);
+
+private:
+  mlir::Operation *op;
+  unsigned weightOperand;
+  float inputScale;
+  int32_t bound;
+  int64_t channelAxis = -1;
+  std::vector<int64_t> weightShape;
+  mlir::Location weightLoc, biasLoc;
+  std::string weightName, biasName;
+  mlir::ElementsAttr realWeights, realBias;
+  /// Once installed.
+  nn::ConstantOp weightConstant, biasConstant;
+};
+
+/// A dequantize of `integers` to f32.
+mlir::Value makeDequantized(mlir::OpBuilder &builder, mlir::Location loc,
+                            mlir::Value integers);
+
+} // namespace cimc::quantization
+
+#endif // CIMC_LIB_QUANTIZE_WEIGHTEDLAYER_H
