@@ -32,6 +32,8 @@ struct NNCanonicalize : cimc::impl::NNCanonicalizeBase<NNCanonicalize> {
     transforms::addChannelPatterns(set);
     transforms::addWindowPatterns(set);
     transforms::addMovementPatterns(set);
+    transforms::addTransposePatterns(set);
+    transforms::addIdentityPatterns(set);
     patterns = std::move(set);
     return success();
   }

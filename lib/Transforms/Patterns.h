@@ -27,6 +27,11 @@ void addWindowPatterns(mlir::RewritePatternSet &patterns);
 /// Data movement and clamps (FoldMovement.cpp).
 void addMovementPatterns(mlir::RewritePatternSet &patterns);
 
+/// Transposes, towards the results (SinkTransposes.cpp).
+void addTransposePatterns(mlir::RewritePatternSet &patterns);
+/// Arithmetic that does nothing (FoldIdentities.cpp).
+void addIdentityPatterns(mlir::RewritePatternSet &patterns);
+
 /// The value of a constant operation of float type; nothing otherwise.
 std::optional<HostTensor> floatConstant(mlir::Value value);
 

@@ -10,6 +10,8 @@
 //     prints one JSON line with what the import made, then for every line N
 //     read from standard input one with the milliseconds of N evaluations.
 // cimc-bench-nn MODEL THREADS profile   where one evaluation spends its time.
+// cimc-bench-nn MODEL THREADS import [INPUT=1x3x224x224...]   only the first
+//     line.
 //
 // test/bench/evaluator.py compares the times with ONNX Runtime's.
 //
@@ -42,6 +44,27 @@ static int fail(const Error &error) {
   return static_cast<int>(error.code);
 }
 
+/// Operations but constants.
+static int64_t countOperations(mlir::ModuleOp module) {
+  int64_t count = 0;
+  module.walk([&](mlir::Operation *op) {
+    count += nn::NNDialect::getDialectNamespace() ==
+                 op->getName().getDialectNamespace() &&
+             !mlir::isa<nn::ConstantOp>(op);
+  });
+  return count;
+}
+
+/// NAME=1x3x224x224.
+static std::pair<std::string, std::vector<int64_t>>
+inputShape(const std::string &text) {
+  size_t split = text.rfind('=');
+  std::vector<int64_t> shape;
+  for (size_t i = split; i != std::string::npos; i = text.find('x', i + 1))
+    shape.push_back(std::atoll(text.c_str() + i + 1));
+  return {text.substr(0, split), shape};
+}
+
 /// Uniform floats in [0, 1); zeros of other types, which are valid indices.
 static HostTensor noise(const ModelIO &input) {
   HostTensor tensor(input.type, input.shape);
@@ -55,20 +78,36 @@ static HostTensor noise(const ModelIO &input) {
 
 int main(int argc, char **argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: cimc-bench-nn MODEL THREADS [profile]\n");
+    std::fprintf(stderr, "usage: cimc-bench-nn MODEL THREADS "
+                         "[profile | import [INPUT=SHAPE...]]\n");
     return 2;
   }
   keepFreedMemory();
   CompileOptions options;
   options.to = Phase::NN;
+  std::string mode = argc > 3 ? argv[3] : "";
+  for (int i = 4; i < argc; ++i)
+    options.inputShapes.push_back(inputShape(argv[i]));
   Compilation compilation;
   double begin = now();
   if (Status status = importModel(argv[1], options, compilation); !status)
     return fail(status.error());
   double imported = now();
+  int64_t importedOps = countOperations(*compilation.module);
   if (Status status = runPhases(options, compilation); !status)
     return fail(status.error());
   double canonical = now();
+  std::string summary =
+      "{\"import_ms\": " + std::to_string(imported - begin) +
+      ", \"canonicalize_ms\": " + std::to_string(canonical - imported) +
+      ", \"imported_ops\": " + std::to_string(importedOps) +
+      ", \"canonical_ops\": " +
+      std::to_string(countOperations(*compilation.module)) +
+      ", \"peak_mb\": " + std::to_string(peakMemoryMB()) + "}";
+  if (mode == "import") {
+    std::printf("%s\n", summary.c_str());
+    return 0;
+  }
   auto threads = static_cast<unsigned>(std::max(1, std::atoi(argv[2])));
   std::vector<HostTensor> inputs;
   for (const ModelIO &input : compilation.inputs)
@@ -79,7 +118,7 @@ int main(int argc, char **argv) {
       std::exit(fail(outputs.error()));
   };
 
-  if (argc > 3) {
+  if (mode == "profile") {
     evaluate(nullptr);
     std::map<std::string, double> times;
     double last = now();
@@ -94,8 +133,7 @@ int main(int argc, char **argv) {
     return 0;
   }
 
-  std::printf("{\"import_ms\": %.1f, \"canonicalize_ms\": %.1f}\n",
-              imported - begin, canonical - imported);
+  std::printf("%s\n", summary.c_str());
   std::fflush(stdout);
   int rounds;
   while (std::cin >> rounds) {

@@ -25,13 +25,47 @@ def NNCanonicalize : Pass<"nn-canonicalize", "::mlir::ModuleOp"> {
     * zero padding goes into the window of a following convolution or average;
     * an average over the whole map is `nn.global_avg_pool`, a clamp to
       [0, inf) is `nn.relu`;
-    * transposes that move no element are reshapes; inverse pairs, repeated
-      activations and operations that change nothing disappear.
+    * transposes move towards the results until they meet their inverse, or
+      become a flag of a matrix product; those that move no element are
+      reshapes;
+    * inverse pairs, repeated activations, neutral operands and operations that
+      change nothing disappear; a square is a product.
 
     What stays has the same values as before: exact, except where factors are
     folded into weights (single-precision rounding).
   }];
   let dependentDialects = ["::cimc::nn::NNDialect"];
+}
+
+// Composites that exporters write out are made whole again. Each pass is about
+// one, leaves a remark for each that it recovers, and preserves values up to
+// rounding in single precision. Numbers in the formulas have to agree to 2e-6.
+class RecoverPass<string composite> : Pass<"nn-recover-" # composite, "::mlir::ModuleOp"> {
+  let dependentDialects = ["::cimc::nn::NNDialect"];
+}
+
+def NNRecoverGelu : RecoverPass<"gelu"> {
+  let summary = "recovers gelu and gelu_tanh";
+  let description = [{
+    `x * (1 + erf(x / sqrt(2))) / 2` is `nn.gelu`, `x * (1 + tanh(sqrt(2 / pi) *
+    (x + 0.044715 x^3))) / 2` is `nn.gelu_tanh`; powers written as products or
+    `nn.pow`, and the scalars anywhere.
+  }];
+}
+
+def NNRecoverSwish : RecoverPass<"swish"> {
+  let summary = "recovers swish (SiLU, quick GELU) and hard_swish";
+  let description = [{
+    `x * sigmoid(alpha x)` is `nn.swish`; `x * clip(x + 3, 0, 6) / 6` and `x *
+    hard_sigmoid(x)` with 1/6 and 1/2 are `nn.hard_swish`.
+  }];
+}
+
+def NNRecoverSoftplus : RecoverPass<"softplus"> {
+  let summary = "recovers softplus and mish";
+  let description = [{
+    `log(1 + exp(x))` is `nn.softplus`, `x * tanh(softplus(x))` is `nn.mish`.
+  }];
 }
 
 #endif // CIMC_TRANSFORMS_PASSES_TD
