@@ -95,8 +95,7 @@ struct Route {
   Energy energy;
 };
 
-/// The links of the chip: the port of every core, the mesh of every chiplet
-/// (XY routing), the mesh between chiplets, the host link at chiplet 0.
+/// The links of the chip (CostModel::route), taken by one message at a time.
 class Network {
 public:
   explicit Network(const Costs &costs);
@@ -110,11 +109,7 @@ public:
   Times reserve(const Route &route, double start);
 
 private:
-  void mesh(Route &route, int64_t chiplet, int64_t fromTile, int64_t toTile,
-            double ns) const;
-
   const Costs &costs;
-  const ChipSpec &chip;
   std::vector<double> free;
   std::map<std::array<int64_t, 3>, Route> routes;
 };

@@ -103,27 +103,75 @@ CorePosition CostModel::position(int64_t core) const {
   return p;
 }
 
+// Ports out of cores, ports into cores, tile links, chiplet edges, the host's
+// two directions.
+int64_t CostModel::links() const {
+  return 2 * spec.cores() + 4 * spec.chiplets() * (spec.tilesPerChiplet() + 1) +
+         2;
+}
+
+std::vector<Link> CostModel::route(int64_t from, int64_t to) const {
+  std::vector<Link> links;
+  if (from == to)
+    return links;
+  const auto &h = spec.hierarchy;
+  int64_t meshLinks = 2 * spec.cores();
+  int64_t edgeLinks = meshLinks + 4 * spec.chiplets() * spec.tilesPerChiplet();
+  int64_t hostLinks = edgeLinks + 4 * spec.chiplets();
+  double onChip =
+      static_cast<double>(spec.noc.link_bits) / 8e3 * spec.noc.clock_mhz;
+  links.push_back(from < 0 ? Link{hostLinks, spec.host.gb_per_s}
+                           : Link{from, onChip});
+  CorePosition a = position(std::max<int64_t>(from, 0));
+  CorePosition b = position(std::max<int64_t>(to, 0));
+  int64_t row = a.chipletRow * h.tile_rows + a.tileRow;
+  int64_t column = a.chipletColumn * h.tile_columns + a.tileColumn;
+  int64_t toRow = b.chipletRow * h.tile_rows + b.tileRow;
+  int64_t toColumn = b.chipletColumn * h.tile_columns + b.tileColumn;
+  enum Direction { East, West, South, North };
+  auto leave = [&](Direction direction, bool isEdge) {
+    int64_t chiplet =
+        row / h.tile_rows * h.chiplet_columns + column / h.tile_columns;
+    int64_t tile = row % h.tile_rows * h.tile_columns + column % h.tile_columns;
+    if (isEdge)
+      links.push_back(
+          {edgeLinks + 4 * chiplet + direction, spec.nop.link_gb_per_s});
+    else
+      links.push_back({meshLinks +
+                           4 * (chiplet * spec.tilesPerChiplet() + tile) +
+                           direction,
+                       onChip});
+  };
+  for (; column < toColumn; ++column)
+    leave(East, (column + 1) % h.tile_columns == 0);
+  for (; column > toColumn; --column)
+    leave(West, column % h.tile_columns == 0);
+  for (; row < toRow; ++row)
+    leave(South, (row + 1) % h.tile_rows == 0);
+  for (; row > toRow; --row)
+    leave(North, row % h.tile_rows == 0);
+  links.push_back(to < 0 ? Link{hostLinks + 1, spec.host.gb_per_s}
+                         : Link{spec.cores() + to, onChip});
+  return links;
+}
+
 Cost CostModel::transfer(int64_t from, int64_t to, int64_t bytes) const {
   if (from == to || bytes <= 0)
     return {};
-  // The host enters at chiplet 0, and a chiplet at its tile 0. The head of the
-  // message walks the way, then the rest follows through the narrowest link.
-  CorePosition entrance = position(0);
-  CorePosition a = from < 0 ? entrance : position(from);
-  CorePosition b = to < 0 ? entrance : position(to);
+  // The head of the message walks the way, then the rest follows through the
+  // narrowest link.
+  CorePosition a = position(std::max<int64_t>(from, 0));
+  CorePosition b = position(std::max<int64_t>(to, 0));
+  const auto &h = spec.hierarchy;
   bool host = from < 0 || to < 0;
   int64_t nopHops = std::abs(a.chipletRow - b.chipletRow) +
                     std::abs(a.chipletColumn - b.chipletColumn);
-  int64_t nocHops = 0;
-  if (nopHops > 0 || host) {
-    nocHops = (from < 0 ? 0 : a.tileRow + a.tileColumn) +
-              (to < 0 ? 0 : b.tileRow + b.tileColumn);
-  } else {
-    nocHops =
-        std::abs(a.tileRow - b.tileRow) + std::abs(a.tileColumn - b.tileColumn);
-  }
+  int64_t hops = std::abs(a.chipletRow * h.tile_rows + a.tileRow -
+                          b.chipletRow * h.tile_rows - b.tileRow) +
+                 std::abs(a.chipletColumn * h.tile_columns + a.tileColumn -
+                          b.chipletColumn * h.tile_columns - b.tileColumn);
   // Also a message within a tile passes its router.
-  nocHops = std::max<int64_t>(nocHops, 1);
+  int64_t nocHops = std::max<int64_t>(hops - nopHops, 1);
 
   double bits = static_cast<double>(bytes) * 8,
          size = static_cast<double>(bytes);

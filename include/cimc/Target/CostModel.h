@@ -27,6 +27,12 @@ struct CorePosition {
   int64_t chiplet, chipletRow, chipletColumn, tile, tileRow, tileColumn, core;
 };
 
+/// A link of the networks and its bandwidth.
+struct Link {
+  int64_t id; ///< below CostModel::links()
+  double gbPerS;
+};
+
 /// The cost of everything a chip does, from its description. Mapping,
 /// scheduling and the chip model all ask this and nothing else. Free of MLIR.
 class CostModel {
@@ -48,6 +54,14 @@ public:
   /// Reading or writing `bytes` at a core memory address (its own SRAM or the
   /// tile's share). Time is hidden behind the unit that does it.
   Cost sramAccess(int64_t address, int64_t bytes) const;
+
+  /// The links from core to core (-1: host), in order: the sender's port, the
+  /// mesh, the receiver's port. The meshes of the chiplets are one: XY routing,
+  /// first along the row of tiles, then along the column; what leaves a chiplet
+  /// crosses its edge where it comes to it, over the link of the whole edge.
+  /// The host is at the first tile. Nothing within a core.
+  std::vector<Link> route(int64_t from, int64_t to) const;
+  int64_t links() const;
 
   /// Moving `bytes` from core to core (-1: host) on idle networks. The memories
   /// at both ends are charged by sramAccess; within a core nothing else is.

@@ -151,11 +151,37 @@ TEST_CASE("moving bytes") {
   CHECK(model.transfer(0, 20, 160).ns == Approx(1 + 4 + 10));
   CHECK(model.transfer(0, 20, 160).nj == Approx(160 * 8 * 0.5e-3));
   CHECK(model.transfer(20, 0, 160).ns == model.transfer(0, 20, 160).ns);
-  // Chiplet 0 to 5: two hops of 10 ns.
-  CHECK(model.transfer(0, 64 * 5, 160).ns == Approx(1 + 2 + 20 + 10));
+  // Chiplet 0 to 5: over two edges, 10 ns each, and six links of the meshes.
+  CHECK(model.transfer(0, 64 * 5, 160).ns == Approx(1 + 12 + 20 + 10));
   // The host's link of 16 GB/s.
   CHECK(model.transfer(-1, 0, 16000).ns == Approx(500 + 3 + 1000));
   CHECK(model.transfer(20, -1, 16).ns == Approx(500 + 1 + 4 + 1));
+}
+
+TEST_CASE("a route is the ports, the mesh, and the edges of chiplets") {
+  auto speeds = [](int64_t from, int64_t to) {
+    std::vector<double> result;
+    for (const Link &link : model.route(from, to)) {
+      CHECK(link.id >= 0);
+      CHECK(link.id < model.links());
+      result.push_back(link.gbPerS);
+    }
+    return result;
+  };
+  CHECK(model.route(5, 5).empty());
+  CHECK(speeds(0, 1) == std::vector<double>{16, 16});
+  CHECK(speeds(-1, 4) == std::vector<double>{16, 16, 16});
+  // Tile 3, at the right edge, to tile 0 of the next chiplet.
+  CHECK(speeds(12, 64) == std::vector<double>{16, 64, 16});
+  // The rows of tiles have links of their own, and share those of the edge.
+  auto upper = model.route(12, 64), lower = model.route(28, 80);
+  REQUIRE(lower.size() == 3);
+  CHECK(upper[1].id == lower[1].id);
+  auto left = model.route(0, 4), below = model.route(16, 20);
+  REQUIRE(below.size() == 3);
+  CHECK(left[1].id != below[1].id);
+  // The way back has its own.
+  CHECK(model.route(4, 0)[1].id != left[1].id);
 }
 
 TEST_CASE("power at rest") {
