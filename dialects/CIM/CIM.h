@@ -43,6 +43,8 @@ namespace cimc::cim {
 
 /// Name of the module attribute that holds the chip.
 inline constexpr llvm::StringLiteral kChipAttrName = "cim.chip";
+/// On a reshape whose rows are really copied, by a stream on its core.
+inline constexpr llvm::StringLiteral kCopyAttrName = "cim.copy";
 
 /// The chip as an attribute, and back. A chip attribute has been verified, so
 /// reading it cannot fail.

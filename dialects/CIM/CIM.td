@@ -282,6 +282,15 @@ def CIM_ConcatOp : CIM_StreamOp<"concat"> {
   let arguments = (ins Variadic<CIM_FeatureMap>:$inputs, I64Attr:$axis, OptionalAttr<I64Attr>:$core);
 }
 
+def CIM_SliceOp : CIM_StreamOp<"slice"> {
+  let summary = "pixels [begin, begin + P) of every row";
+  let description = [{
+    What one of several copies needs of a map. No stream: producers write only
+    these pixels into the consumer's rows.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, I64Attr:$begin);
+}
+
 def CIM_MoveOp : CIM_StreamOp<"move"> {
   let summary = "a strided copy of a whole feature map";
   let description = [{

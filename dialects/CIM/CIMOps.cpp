@@ -87,6 +87,7 @@ RowDependence ConcatOp::getRowDependence(unsigned operand) {
     before += rowsOf(getOperand(i));
   return {1, 1 - before, 1 - before};
 }
+RowDependence SliceOp::getRowDependence(unsigned) { return {1, 1, 1}; }
 RowDependence ConstantOp::getRowDependence(unsigned) { return {}; }
 
 #define CIMC_ROW_BY_ROW(OP)                                                    \
@@ -506,6 +507,21 @@ LogicalResult ConcatOp::verify() {
   if (total != result.getDimSize(axis))
     return emitOpError() << "operands have " << total << " entries along axis "
                          << axis << ", the result " << result.getDimSize(axis);
+  return success();
+}
+
+LogicalResult SliceOp::verify() {
+  RankedTensorType in = mapType(getInput()), out = mapType(getResult());
+  if (in.getElementType() != out.getElementType() ||
+      in.getDimSize(0) != out.getDimSize(0) ||
+      in.getDimSize(2) != out.getDimSize(2))
+    return emitOpError() << "operand " << in << " and result " << out
+                         << " differ in more than their pixels";
+  auto begin = static_cast<int64_t>(getBegin());
+  if (begin < 0 || begin > in.getDimSize(1) - out.getDimSize(1))
+    return emitOpError() << "pixels from " << begin << " on, "
+                         << out.getDimSize(1) << " of them, are not within the "
+                         << in.getDimSize(1) << " of a row";
   return success();
 }
 

@@ -419,9 +419,12 @@ static Status prepare(Phase phase, const CompileOptions &options,
 static std::string pipelineOf(const PhaseInfo &phase,
                               const CompileOptions &options) {
   std::string text = phase.pipeline;
-  const std::string hole = "${mode}";
-  for (size_t at; (at = text.find(hole)) != std::string::npos;)
-    text.replace(at, hole.size(), options.mode);
+  const std::pair<std::string, std::string> values[] = {
+      {"${mode}", options.mode},
+      {"${memory}", std::to_string(options.memoryPercent)}};
+  for (const auto &[hole, value] : values)
+    for (size_t at; (at = text.find(hole)) != std::string::npos;)
+      text.replace(at, hole.size(), value);
   return text;
 }
 
@@ -489,6 +492,10 @@ static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
   return {};
 }
 
+/// How much less memory mapping plans with from try to try, in percent, and
+/// the last it tries.
+static constexpr int kMemoryStep = 30, kLeastMemory = 40;
+
 Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
   if (result.reached > options.to)
     return Error{ExitCode::Usage,
@@ -502,13 +509,13 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
                              info(result.reached).name)};
   DiagnosticCollector collector(result.context.get());
   // Before layers are copied, for a chip that turns out to be too small.
-  mlir::OwningOpRef<mlir::ModuleOp> uncopied;
+  mlir::OwningOpRef<mlir::ModuleOp> unplaced;
   size_t messagesBefore = 0;
   for (const PhaseInfo &phase : phases()) {
     if (phase.phase <= result.reached || phase.phase > options.to)
       continue;
-    if (phase.phase == Phase::Place && options.mode != "none") {
-      uncopied = result.module->clone();
+    if (phase.phase == Phase::Place) {
+      unplaced = result.module->clone();
       messagesBefore = result.messages.size();
     }
     auto start = Clock::now();
@@ -517,20 +524,31 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
     Status status = runPhase(phase, options, result, collector);
     result.times.push_back({phase.phase, secondsSince(start)});
     result.seconds += secondsSince(start);
-    if (!status && uncopied && status.error().code == ExitCode::DoesNotFit) {
-      // Copies are an offer, not a demand.
+    if (!status && phase.phase == Phase::Schedule && unplaced &&
+        status.error().code == ExitCode::DoesNotFit &&
+        options.memoryPercent > kLeastMemory) {
+      // Mapping only estimates memory.
+      std::vector<Message> messages(result.messages.begin() + messagesBefore,
+                                    result.messages.end());
       result.messages.resize(messagesBefore);
-      result.messages.push_back({"remark",
-                                 "",
-                                 "no layer is copied: the program with copies "
-                                 "does not fit the chip",
-                                 {}});
-      result.module = std::move(uncopied);
+      result.messages.push_back(
+          {"remark",
+           "",
+           fmt::format("placed again for less memory: a core overflows where "
+                       "{} % of it are planned with",
+                       options.memoryPercent),
+           {}});
+      result.module = std::move(unplaced);
       result.reached = Phase::Map;
-      CompileOptions plain = options;
-      plain.chip.clear();
-      plain.mode = "none";
-      return runPhases(plain, result);
+      CompileOptions tighter = options;
+      tighter.chip.clear();
+      tighter.memoryPercent -= kMemoryStep;
+      Status again = runPhases(tighter, result);
+      if (again || again.error().code != ExitCode::DoesNotFit)
+        return again;
+      result.messages.resize(messagesBefore);
+      result.messages.insert(result.messages.end(), messages.begin(),
+                             messages.end());
     }
     if (!status)
       return blame(status.takeError(), result);

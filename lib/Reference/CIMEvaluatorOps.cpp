@@ -236,6 +236,16 @@ HostTensor concat(cim::ConcatOp op, Inputs in, HostTensor result) {
   return result;
 }
 
+HostTensor slice(cim::SliceOp op, Inputs in, HostTensor result) {
+  size_t pixel = byteSize(result.type) * static_cast<size_t>(result.shape[2]);
+  size_t from = pixel * static_cast<size_t>(in[0]->shape[1]);
+  size_t to = pixel * static_cast<size_t>(result.shape[1]);
+  for (int64_t row = 0; row < result.shape[0]; ++row)
+    std::memcpy(result.data.data() + row * to,
+                in[0]->data.data() + row * from + pixel * op.getBegin(), to);
+  return result;
+}
+
 HostTensor move(cim::MoveOp op, Inputs in, HostTensor result) {
   size_t width = byteSize(result.type);
   auto fill = static_cast<int64_t>(op.getFill());
@@ -318,6 +328,7 @@ Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in) {
       .Case<cim::DequantizeOp>(with(dequantize))
       .Case<cim::MapOp>(with(map))
       .Case<cim::ConcatOp>(with(concat))
+      .Case<cim::SliceOp>(with(slice))
       .Case<cim::MoveOp>(with(move))
       .Default([](Operation *other) {
         return R(Error{ExitCode::Unsupported,

@@ -20,9 +20,6 @@ using namespace mlir;
 using namespace cimc;
 using namespace cimc::sched;
 
-/// Marks a reshape that must not be an alias.
-static constexpr llvm::StringLiteral kCopy = "sched.copy";
-
 static RankedTensorType mapType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
@@ -39,13 +36,15 @@ bool sched::readsWhole(Operation *op, unsigned operand) {
   return isa<cim::MatMulOp, cim::MoveOp>(op);
 }
 
-/// Whether some user reads the value's pixels at a distance.
+/// Whether some user reads the value's pixels at a distance, or only some.
 static bool isReadStrided(Value value) {
   for (Operation *user : value.getUsers()) {
     if (auto concat = dyn_cast<cim::ConcatOp>(user)) {
       if (concat.getAxis() == 2 ||
           (concat.getAxis() == 1 && isReadStrided(concat.getResult())))
         return true;
+    } else if (isa<cim::SliceOp>(user)) {
+      return true;
     } else if (isa<cim::ReshapeOp>(user) && isAlias(user) &&
                isReadStrided(user->getResult(0))) {
       return true;
@@ -57,7 +56,9 @@ static bool isReadStrided(Value value) {
 bool sched::isAlias(Operation *op) {
   if (auto concat = dyn_cast<cim::ConcatOp>(op))
     return concat.getAxis() != 0;
-  if (!isa<cim::ReshapeOp>(op) || op->hasAttr(kCopy))
+  if (isa<cim::SliceOp>(op))
+    return true;
+  if (!isa<cim::ReshapeOp>(op) || op->hasAttr(cim::kCopyAttrName))
     return false;
   auto in = mapType(op->getOperand(0)), out = mapType(op->getResult(0));
   if (in.getDimSize(0) != out.getDimSize(0))
@@ -140,7 +141,7 @@ static int64_t nearbyCore(Operation *op) {
   for (size_t i = 0; i < list.size(); ++i) {
     if (auto attr = own(list[i]))
       return attr.getInt();
-    if (!isa<cim::ConcatOp, cim::ReshapeOp>(list[i]))
+    if (!isa<cim::ConcatOp, cim::ReshapeOp, cim::SliceOp>(list[i]))
       continue;
     for (OpOperand &use : list[i]->getResult(0).getUses())
       list.push_back(use.getOwner());
@@ -196,28 +197,48 @@ unsigned ChannelPlan::addChannel(Value value, int64_t core) {
   return channels.size() - 1;
 }
 
-/// Finds who writes `value` into a channel's rows.
+/// Finds who writes pixels [to.begin, to.end) of `value` into a channel's rows.
 void ChannelPlan::route(Value value, Destination to) {
   Operation *op = value.getDefiningOp();
+  if (auto concat = dyn_cast_if_present<cim::ConcatOp>(op);
+      concat && concat.getAxis() == 1) {
+    int64_t at = 0;
+    for (Value input : concat.getInputs()) {
+      int64_t width = mapType(input).getDimSize(1);
+      Destination part = to;
+      part.begin = std::max<int64_t>(to.begin - at, 0);
+      part.end = std::min(to.end - at, width);
+      part.offset += (at + part.begin - to.begin) * to.pitch;
+      if (part.begin < part.end)
+        route(input, part);
+      at += width;
+    }
+    return;
+  }
   if (auto concat = dyn_cast_if_present<cim::ConcatOp>(op);
       concat && isAlias(op)) {
     for (Value input : concat.getInputs()) {
       auto type = mapType(input);
       route(input, to);
-      to.offset +=
-          concat.getAxis() == 1
-              ? type.getDimSize(1) * to.pitch
-              : type.getDimSize(2) * elementBytes(type.getElementType());
+      to.offset += type.getDimSize(2) * elementBytes(type.getElementType());
     }
     return;
+  }
+  if (auto slice = dyn_cast_if_present<cim::SliceOp>(op)) {
+    to.begin += slice.getBegin();
+    to.end += slice.getBegin();
+    return route(slice.getInput(), to);
   }
   if (op && isa<cim::ReshapeOp>(op) && isAlias(op)) {
     Value input = op->getOperand(0);
     auto type = mapType(input);
-    if (type != value.getType())
+    // An alias of another type is read whole.
+    if (type != value.getType()) {
       to.pitch = type.getDimSize(2) * elementBytes(type.getElementType());
-    route(input, to);
-    return;
+      to.begin = 0;
+      to.end = type.getDimSize(1);
+    }
+    return route(input, to);
   }
   to.producer = channels[to.channel].producers++;
   if (auto argument = dyn_cast<BlockArgument>(value))
@@ -240,7 +261,8 @@ static Value stripAliases(Value value) {
 static void insertCopies(func::FuncOp function) {
   SmallVector<OpOperand *> places;
   function.walk([&](Operation *op) {
-    if (isa<func::ReturnOp>(op) || (isa<cim::ConcatOp>(op) && isAlias(op)))
+    if (isa<func::ReturnOp, cim::SliceOp>(op) ||
+        (isa<cim::ConcatOp>(op) && isAlias(op)))
       for (OpOperand &operand : op->getOpOperands()) {
         Value value = stripAliases(operand.get());
         if (isa<BlockArgument>(value) || value.getDefiningOp<cim::ConstantOp>())
@@ -252,7 +274,7 @@ static void insertCopies(func::FuncOp function) {
     auto copy = cim::ReshapeOp::create(builder, place->getOwner()->getLoc(),
                                        place->get().getType(), place->get(),
                                        IntegerAttr());
-    copy->setAttr(kCopy, builder.getUnitAttr());
+    copy->setAttr(cim::kCopyAttrName, builder.getUnitAttr());
     place->set(copy);
   }
 }
@@ -306,9 +328,11 @@ FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
     }
   }
   for (unsigned i = 0; i < plan.channels.size(); ++i) {
-    RowForm rows = plan.form(plan.channels[i].value);
-    plan.route(plan.channels[i].value,
-               Destination{i, 0, 0, rows.channels * elementBytes(rows.type)});
+    Value value = plan.channels[i].value;
+    RowForm rows = plan.form(value);
+    plan.route(value,
+               Destination{i, 0, 0, rows.channels * elementBytes(rows.type), 0,
+                           mapType(value).getDimSize(1)});
   }
   return plan;
 }

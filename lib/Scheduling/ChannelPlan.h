@@ -35,6 +35,8 @@ struct Destination {
   int64_t producer = 0;
   int64_t offset = 0; ///< bytes into the channel's row
   int64_t pitch = 0;  ///< bytes from pixel to pixel
+  int64_t begin = 0;  ///< pixels [begin, end) of the value
+  int64_t end = 0;
 };
 
 /// Where an operand comes from: a channel, or a constant in memory.
@@ -54,8 +56,8 @@ struct RowForm {
 };
 
 /// Decides the channels of an entry function. `cim.concat` along pixels and
-/// channels and reshapes that keep rows whole have no stream: producers write
-/// straight into what their users read.
+/// channels, `cim.slice`, and reshapes that keep rows whole have no stream:
+/// producers write straight into what their users read.
 class ChannelPlan {
 public:
   /// Also inserts copies where a value has no stream that could write it (an
@@ -91,7 +93,7 @@ private:
 /// Whether the operation needs all rows of an operand at once, at fixed places.
 bool readsWhole(mlir::Operation *op, unsigned operand);
 
-/// Whether a reshape or concat is only a matter of who writes where.
+/// Whether a reshape, concat or slice is only a matter of who writes where.
 bool isAlias(mlir::Operation *op);
 
 } // namespace cimc::sched

@@ -121,6 +121,7 @@ StreamEmitter::Input StreamEmitter::input(OpOperand &operand, int64_t pad) {
     g.of = plan.channels[source.channel].name;
   }
   in.view = view(g);
+  in.geometry = g;
   return in;
 }
 
@@ -139,7 +140,9 @@ StreamEmitter::Output StreamEmitter::output(Value value, bool whole) {
              form.rowBytes(),
              whole ? form.rows * form.chunks : 1,
              0};
+  int64_t pixels = cast<RankedTensorType>(value.getType()).getDimSize(1);
   if (!whole && out.destinations.size() == 1 &&
+      out.destinations[0].end - out.destinations[0].begin == pixels &&
       plan.channels[out.destinations[0].channel].core == core) {
     const Destination &to = out.destinations[0];
     out.inPlace = true;
@@ -153,7 +156,18 @@ StreamEmitter::Output StreamEmitter::output(Value value, bool whole) {
                      form.type.isInteger(32), IntegerAttr());
   }
   out.view = view(g);
+  out.geometry = g;
   return out;
+}
+
+StringRef StreamEmitter::part(const Output &out, const Destination &to) {
+  // Chunks of a row are never sent in parts.
+  Geometry g = out.geometry;
+  if (to.end - to.begin >= g.pixels)
+    return out.view;
+  g.offset += to.begin * g.pixelPitch;
+  g.pixels = to.end - to.begin;
+  return view(g);
 }
 
 static bool isConstant(int64_t channel) { return channel < 0; }
@@ -201,8 +215,8 @@ void StreamEmitter::end(const Output &out, Affine row) {
     if (out.inPlace)
       PostOp::create(code, loc, channel, to.producer);
     else
-      SendOp::create(code, loc, channel, to.producer, out.view, row, to.offset,
-                     to.pitch);
+      SendOp::create(code, loc, channel, to.producer, part(out, to), row,
+                     to.offset, to.pitch);
   }
 }
 

@@ -37,8 +37,17 @@ public:
   mlir::LogicalResult emit(mlir::Operation *op);
 
 private:
+  /// A view; see ViewOp.
+  struct Geometry {
+    std::string of;
+    int64_t rows, pixels, channels;
+    mlir::Type type;
+    int64_t offset, pixelPitch, rowPitch, slots; ///< slots 0: the channel's
+    int64_t pad;
+  };
   /// An operand as its stream reads it.
   struct Input {
+    Geometry geometry;
     llvm::StringRef view;
     int64_t channel = -1, consumer = 0;
     cim::RowDependence rows;
@@ -48,12 +57,15 @@ private:
   /// A result as its stream writes it: in place into the only ring that wants
   /// it, or into a buffer that is sent on.
   struct Output {
+    Geometry geometry;
     llvm::StringRef view;
     bool inPlace = false;
     llvm::ArrayRef<Destination> destinations;
   };
 
   Input input(mlir::OpOperand &operand, int64_t pad = 0);
+  /// The view of what a destination takes of a row.
+  llvm::StringRef part(const Output &out, const Destination &to);
   /// `whole`: a buffer of all rows, never in place.
   Output output(mlir::Value value, bool whole = false);
 
@@ -85,14 +97,7 @@ private:
   llvm::StringRef data(mlir::ElementsAttr value);
   llvm::StringRef bytes(llvm::ArrayRef<int8_t> values);
   llvm::StringRef floats(llvm::ArrayRef<float> values);
-  /// A view, one for all equal requests; see ViewOp.
-  struct Geometry {
-    std::string of;
-    int64_t rows, pixels, channels;
-    mlir::Type type;
-    int64_t offset, pixelPitch, rowPitch, slots; ///< slots 0: the channel's
-    int64_t pad;
-  };
+  /// One view for all equal requests.
   llvm::StringRef view(const Geometry &g);
   llvm::StringRef keep(const std::string &name);
   Affine rowOf(const Input &in) const {

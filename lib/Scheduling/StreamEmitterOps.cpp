@@ -207,6 +207,7 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
   in.channel = source.channel;
   in.consumer = source.consumer;
   in.total = from.rows;
+  Output out;
   if (source.channel >= 0) {
     // The rows of the result as they lie in the operand's: in the same row,
     // or in a ring that holds the whole map.
@@ -224,19 +225,24 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
       g.rowPitch = form.rowBytes();
       g.slots = form.rows;
     }
-    in.view = view(g);
+    out.geometry = g;
   } else {
     Value value = operand.get();
     while (auto reshape = value.getDefiningOp<cim::ReshapeOp>())
       value = reshape.getInput();
-    in.view =
-        view({data(value.getDefiningOp<cim::ConstantOp>().getValue()).str(),
-              form.rows, form.pixels, form.channels, form.type, 0,
-              form.channels * elementBytes(form.type), form.rowBytes(),
-              form.rows, 0});
+    out.geometry = {
+        data(value.getDefiningOp<cim::ConstantOp>().getValue()).str(),
+        form.rows,
+        form.pixels,
+        form.channels,
+        form.type,
+        0,
+        form.channels * elementBytes(form.type),
+        form.rowBytes(),
+        form.rows,
+        0};
   }
-  Output out;
-  out.view = in.view;
+  out.view = view(out.geometry);
   out.destinations = plan.destinations(result);
   if (whole)
     waitAll(in);
@@ -257,6 +263,7 @@ void StreamEmitter::emitRowConcat(cim::ConcatOp op) {
   for (OpOperand &operand : op->getOpOperands()) {
     Input in = input(operand);
     out.view = in.view;
+    out.geometry = in.geometry;
     loop(in.total, [&] {
       wait(in, {1, 1, 0});
       end(out, {0, 1, 0});

@@ -14,7 +14,7 @@
 // CHECK: %[[B1:.*]] = cim.mvm {{.*}}core = 3 : i64
 // CHECK: %[[BS:.*]] = cim.sum %[[B0]], %[[B1]] {core = 2 : i64}
 // CHECK: %[[BR:.*]] = cim.requantize %[[BS]] {{{.*}}core = 2 : i64
-// CHECK: cim.concat %[[AR]], %[[BR]] {axis = 2 : i64, core = 0 : i64} : (tensor<3x1x16xi8>, tensor<3x1x1xi8>) -> tensor<3x1x17xi8>
+// CHECK: cim.concat %[[AR]], %[[BR]] {axis = 2 : i64} : (tensor<3x1x16xi8>, tensor<3x1x1xi8>) -> tensor<3x1x17xi8>
 func.func @taller_and_wider(%x: tensor<3x17x!x>) -> tensor<3x17x!x> {
   %w = nn.constant dense<1> : tensor<17x17xi8> : tensor<17x17x!w>
   %0 = nn.matmul %x, %w : (tensor<3x17x!x>, tensor<17x17x!w>) -> tensor<3x17x!x>

@@ -33,6 +33,9 @@ namespace cimc {
 struct CompileOptions {
   std::string chip;                ///< preset or file, "" for the default
   std::string mode = "throughput"; ///< or "latency"
+  /// Percent of a core's memory that mapping plans with. It estimates what
+  /// scheduling will need; where that turns out to be more, it plans with less.
+  int memoryPercent = 100;
   std::string precision = "int8";
   std::string calibrate; ///< directory, .npz or .npy; "" for none
   std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;

@@ -37,32 +37,34 @@ def CIMVerifyMapped : Pass<"cim-verify-mapped", "::mlir::ModuleOp"> {
 }
 
 def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
-  let summary = "copies the weights of slow layers, so that copies share the pixels";
+  let summary = "cuts slow layers along their pixels, and copies their weights";
   let description = [{
-    A row of a layer's result is cut along its pixels; each part is computed by
-    a copy of the layer's weight tiles on other macros (`cim.mvm` with another
-    `x_begin`, sum and requantization), and `cim.concat` joins the parts. Every
-    copy reads the same input, which its producer sends to each of them.
+    A layer is a weight matrix's tiles or a window's operation, with what
+    follows pixel by pixel. A row of its result is cut along its pixels; each
+    part is computed by a copy of the layer on other macros and vector units,
+    from a `cim.slice` of what it reads, and `cim.concat` joins the parts. An
+    input that is read in parts passes a relay (a reshape with `cim.copy`), so
+    that the host sends each row once.
 
-    Copies are given one by one, by a model of each stream's busy time per
-    sample (products, vector operations, and sends to every reader):
+    How often is decided by a target for the time a stream works on one
+    sample: every layer gets the fewest copies that reach it. Targets are tried
+    from that of the uncut network down, in fixed steps; each is cut, placed
+    and measured with the cost model: the busiest macro, vector unit, stream,
+    port, link of the networks, and the host's link.
 
-    - `throughput`: always to the slowest layer, until the slowest stream is
-      one that cannot be cut (vector operations, the host's link, rows of one
-      pixel, a producer that would have to send more than the layer gains).
-      Copies that turn out not to matter are taken back.
-    - `latency`: the same first; then to whichever layer shortens the way of a
-      sample through the pipeline most, while that is at least 0.2 % for each macro.
+    - `throughput`: the target with the shortest period.
+    - `latency`: the one with the shortest way of a sample through the
+      pipeline, plus the period.
     - `none`: changes nothing.
 
-    Only cores that would stay empty are used, an eighth of the chip is left to
-    vector operations, and a chip too full to give every tile a core of its
-    own gets no copies. Remarks say how many copies a layer has and what bounds
-    the network; `cim.copies` on the concatenation says it too.
+    Remarks say how many copies a layer has, what bounds the network, the
+    predicted period and the lower bound that no mapping can beat.
   }];
   let options = [
     Option<"mode", "mode", "std::string", "\"throughput\"",
-           "what copies are for: throughput, latency, or none">
+           "what copies are for: throughput, latency, or none">,
+    Option<"memory", "memory", "int64_t", "100",
+           "percent of a core's memory that streams are planned to take">
   ];
   let dependentDialects = ["::cimc::cim::CIMDialect"];
 }
@@ -70,13 +72,20 @@ def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
 def CIMPlace : Pass<"cim-place", "::mlir::ModuleOp"> {
   let summary = "puts every operation on a core, and weight tiles on its macros";
   let description = [{
-    In graph order along a walk over the chip on which neighbours are near:
-    cores of a tile, tiles of a chiplet, chiplets. While there are as many
-    cores as weight tiles, each tile gets a core of its own; otherwise they
-    share. Vector operations run where their input is produced, while that core
-    has streams and memory. Says the smallest preset that would hold a network
+    Vector bin packing: a core's macros, vector unit, ports, memory, cells and
+    streams are asked for no more than they have in a period, and the shortest
+    period that can be kept is found by bisection. In graph order along a walk
+    over the chip on which neighbours are near: cores of a tile, tiles of a
+    chiplet, chiplets. Tiles get a core of their own, else a macro, else a
+    macro holds tiles of several layers that take turns, one below the other
+    (`macro_row`). Vector operations run where their input is produced, or as
+    near as there is room. Says the smallest preset that would hold a network
     too large for the chip.
   }];
+  let options = [
+    Option<"memory", "memory", "int64_t", "100",
+           "percent of a core's memory that streams are planned to take">
+  ];
 }
 
 #endif // CIMC_MAPPING_PASSES_TD

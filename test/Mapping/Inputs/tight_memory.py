@@ -1,5 +1,5 @@
 """Compiles a network for chips with less and less memory and counts the chips
-on which it fits only without copies of layers."""
+on which it fits."""
 
 import json
 import pathlib
@@ -16,8 +16,12 @@ func.func @main(%x: !m {nn.name = "x"}) -> (!m {nn.name = "y"}) {
                        group = 1 : i64} : (!m, tensor<8x8x3x3x!w>) -> !m
   %1 = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>,
                        group = 1 : i64} : (!m, tensor<8x8x3x3x!w>) -> !m
-  %2 = nn.add %0, %1 : (!m, !m) -> !m
-  return %2 : !m
+  %2 = nn.conv %1, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>,
+                       group = 1 : i64} : (!m, tensor<8x8x3x3x!w>) -> !m
+  %3 = nn.conv %2, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>,
+                       group = 1 : i64} : (!m, tensor<8x8x3x3x!w>) -> !m
+  %4 = nn.add %0, %3 : (!m, !m) -> !m
+  return %4 : !m
 }
 """
 
@@ -28,7 +32,7 @@ def number(value):
 
 folder = pathlib.Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
-without, errors = 0, 0
+fits, errors = 0, 0
 for width in (48, 64):
     model = folder / f"model{width}.mlir"
     model.write_text(NETWORK.replace("WIDTH", str(width)))
@@ -39,8 +43,8 @@ for width in (48, 64):
                                         "core": {"sram_kb": number(sram)}, "tile": {"sram_kb": number(tile)}}))
             done = subprocess.run(["cimc", "compile", model, "--chip", chip, "-o", folder / "x.cimx", "--explain"],
                                   capture_output=True, text=True)
-            without += "no layer is copied: the program with copies does not fit the chip" in done.stdout
+            fits += done.returncode == 0
             # Success, or the chip is too small at any rate.
             errors += done.returncode not in (0, 5)
 print(f"{errors} other errors")
-print("fits without copies:", "yes" if without else "never")
+print(f"fits {fits} of 54 chips")

@@ -162,3 +162,19 @@ func.func @rank(%x: tensor<2x3xi8>) {
   %0 = cim.reshape %x : (tensor<2x3xi8>) -> tensor<2x1x3xi8>
   return
 }
+
+// -----
+
+func.func @slice_pixels(%x: tensor<2x4x3xi8>) {
+  // expected-error @+1 {{pixels from 3 on, 2 of them, are not within the 4 of a row}}
+  %0 = cim.slice %x {begin = 3 : i64} : (tensor<2x4x3xi8>) -> tensor<2x2x3xi8>
+  return
+}
+
+// -----
+
+func.func @slice_channels(%x: tensor<2x4x3xi8>) {
+  // expected-error @+1 {{operand 'tensor<2x4x3xi8>' and result 'tensor<2x2x1xi8>' differ in more than their pixels}}
+  %0 = cim.slice %x {begin = 0 : i64} : (tensor<2x4x3xi8>) -> tensor<2x2x1xi8>
+  return
+}

@@ -1,0 +1,198 @@
+//===- Packing.cpp - streams onto cores -------------------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Packing.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace cimc::mapping {
+
+/// Cores in an order in which neighbours are near: tiles of a chiplet row by
+/// row, every other row backwards, and chiplets the same way.
+static std::vector<int64_t> walkOf(const ChipSpec &chip) {
+  std::vector<int64_t> walk;
+  auto snake = [](int64_t rows, int64_t columns, auto visit) {
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t i = 0; i < columns; ++i)
+        visit(row * columns + (row % 2 ? columns - 1 - i : i));
+  };
+  const auto &h = chip.hierarchy;
+  snake(h.chiplet_rows, h.chiplet_columns, [&](int64_t chiplet) {
+    snake(h.tile_rows, h.tile_columns, [&](int64_t tile) {
+      for (int64_t core = 0; core < h.cores_per_tile; ++core)
+        walk.push_back((chiplet * chip.tilesPerChiplet() + tile) *
+                           h.cores_per_tile +
+                       core);
+    });
+  });
+  return walk;
+}
+
+Packer::Packer(const ChipSpec &chip, int64_t memoryPercent)
+    : chip(chip), memoryBytes(chip.memoryBytes() * memoryPercent / 100),
+      walk(walkOf(chip)) {}
+
+/// The part of a core that an item takes.
+double Packer::share(const Item &item, double limitNs, Sharing sharing) const {
+  const Load &load = item.load;
+  auto macros = static_cast<double>(load.macros) /
+                static_cast<double>(chip.hierarchy.macros_per_core);
+  if (load.macros && sharing == Sharing::Cores)
+    return 1;
+  if (load.macros && sharing == Sharing::Macros)
+    return macros;
+  if (sharing != Sharing::All)
+    return 0;
+  double rows =
+      static_cast<double>(load.rows) / static_cast<double>(chip.macro.rows);
+  return std::max(
+      {macros * load.macroNs / limitNs, macros * rows, load.vectorNs / limitNs,
+       1 / static_cast<double>(chip.core.streams),
+       static_cast<double>(load.bytes) / static_cast<double>(memoryBytes)});
+}
+
+/// Takes the item onto the core if it has room.
+bool Packer::tryCore(const Item &item, Core &core, double limitNs,
+                     Sharing sharing, bool memory, Place &place) const {
+  const Load &load = item.load;
+  if (core.streams >= chip.core.streams ||
+      (memory && core.bytes + load.bytes > memoryBytes) ||
+      core.vectorNs + load.vectorNs > limitNs ||
+      core.inNs + load.inNs > limitNs || core.outNs + load.outNs > limitNs)
+    return false;
+  if (load.macros) {
+    if (sharing == Sharing::Cores && core.tiles)
+      return false;
+    std::vector<int64_t> order;
+    for (int64_t m = 0; m < chip.hierarchy.macros_per_core; ++m)
+      if (core.macroNs[m] + load.macroNs <= limitNs &&
+          core.macroRows[m] + load.rows <= chip.macro.rows &&
+          (sharing == Sharing::All || core.macroRows[m] == 0))
+        order.push_back(m);
+    if (static_cast<int64_t>(order.size()) < load.macros)
+      return false;
+    // Those with the most time left.
+    llvm::stable_sort(order, [&](int64_t a, int64_t b) {
+      return core.macroNs[a] < core.macroNs[b];
+    });
+    order.resize(load.macros);
+    std::sort(order.begin(), order.end());
+    int64_t row = 0;
+    for (int64_t m : order)
+      row = std::max(row, core.macroRows[m]);
+    if (row + load.rows > chip.macro.rows)
+      return false;
+    for (int64_t m : order) {
+      core.macroNs[m] += load.macroNs;
+      core.macroRows[m] = row + load.rows;
+    }
+    place.macros = order;
+    place.macroRow = row;
+    ++core.tiles;
+  }
+  core.vectorNs += load.vectorNs;
+  core.inNs += load.inNs;
+  core.outNs += load.outNs;
+  core.bytes += load.bytes;
+  ++core.streams;
+  return true;
+}
+
+std::optional<std::vector<Place>>
+Packer::packInto(const std::vector<Item> &items, double limitNs,
+                 Sharing sharing, bool memory, double span) {
+  Core empty;
+  empty.macroNs.assign(chip.hierarchy.macros_per_core, 0);
+  empty.macroRows.assign(chip.hierarchy.macros_per_core, 0);
+  std::vector<Core> cores(walk.size(), empty);
+  std::vector<Place> places(items.size());
+  std::vector<int64_t> at(items.size());
+  double total = 0, before = 0;
+  for (const Item &item : items)
+    total += share(item, limitNs, sharing);
+  double scale = total > 0 ? span / total : 0;
+  auto size = static_cast<int64_t>(walk.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    const Item &item = items[i];
+    int64_t start =
+        item.near >= 0
+            ? at[item.near]
+            : std::min(size - 1, static_cast<int64_t>(before * scale));
+    before += share(item, limitNs, sharing);
+    bool found = false;
+    for (int64_t d = 0; d < size && !found; ++d)
+      for (int64_t to : {start + d, start - d}) {
+        if (to < 0 || to >= size || (d == 0 && to != start))
+          continue;
+        if (tryCore(item, cores[to], limitNs, sharing, memory, places[i])) {
+          places[i].core = walk[to];
+          at[i] = to;
+          found = true;
+          break;
+        }
+      }
+    if (!found) {
+      failedItem = i;
+      return std::nullopt;
+    }
+  }
+  return places;
+}
+
+std::optional<std::vector<Place>> Packer::pack(const std::vector<Item> &items,
+                                               double limitNs, Sharing sharing,
+                                               bool memory) {
+  // Close together first; spread over the chip, streams that no longer fit
+  // where they should be have a shorter way.
+  double total = 0;
+  for (const Item &item : items)
+    total += share(item, limitNs, sharing);
+  auto all = static_cast<double>(walk.size());
+  if (total > all * (sharing == Sharing::All ? 1.2 : 1.5))
+    return std::nullopt;
+  if (total * 1.1 < all)
+    if (auto places = packInto(items, limitNs, sharing, memory, total * 1.1))
+      return places;
+  return packInto(items, limitNs, sharing, memory, all);
+}
+
+std::optional<std::vector<Place>> Packer::pack(const std::vector<Item> &items,
+                                               double limitNs) {
+  for (Sharing sharing : {Sharing::Cores, Sharing::Macros, Sharing::All})
+    if (auto places = pack(items, limitNs, sharing))
+      return places;
+  return std::nullopt;
+}
+
+std::optional<PackedPeriod> packTightly(Packer &packer,
+                                        const std::vector<Item> &items) {
+  double low = 0, high = 0;
+  for (const Item &item : items) {
+    low = std::max(low, item.load.periodNs());
+    high += item.load.streamNs() + item.load.inNs;
+  }
+  auto places = packer.pack(items, high);
+  if (!places)
+    return std::nullopt;
+  PackedPeriod best{high, std::move(*places)};
+  if (auto least = packer.pack(items, low))
+    return PackedPeriod{low, std::move(*least)};
+  while (high > low * 1.01) {
+    double middle = std::sqrt(low * high);
+    if (auto tighter = packer.pack(items, middle)) {
+      best = {middle, std::move(*tighter)};
+      high = middle;
+    } else {
+      low = middle;
+    }
+  }
+  return best;
+}
+
+} // namespace cimc::mapping

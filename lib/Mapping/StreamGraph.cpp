@@ -1,0 +1,146 @@
+//===- StreamGraph.cpp - streams, and the bytes between them ----*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "StreamGraph.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+using namespace mlir;
+
+namespace cimc::mapping {
+
+StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
+    : function(function), model(model) {
+  llvm::DenseMap<Value, int64_t> numbers;
+  for (Operation &op : function.getBody().front()) {
+    bool returns = isa<func::ReturnOp>(op);
+    if (!returns && (!isa<cim::StreamOpInterface>(op) || isGlue(&op)))
+      continue;
+    int64_t at = returns ? -1 : static_cast<int64_t>(items.size());
+    size_t firstEdge = edges.size();
+    for (OpOperand &operand : op.getOpOperands()) {
+      auto [number, isNew] = numbers.try_emplace(operand.get(), numbers.size());
+      connect(operand.get(), {0, Extents(operand.get()).pixels}, at,
+              number->second);
+    }
+    if (returns)
+      continue;
+    Item item;
+    item.load = model.of(&op, Extents(op.getResult(0)).pixels);
+    if (!item.load.macros)
+      for (size_t e = firstEdge; e < edges.size() && item.near < 0; ++e)
+        item.near = edges[e].from;
+    index[&op] = at;
+    ops.push_back(&op);
+    items.push_back(item);
+  }
+  for (const Edge &edge : edges)
+    if (edge.from >= 0 && !(edge.to >= 0 && items[edge.to].near == edge.from &&
+                            isBeside(ops[edge.to]->getOpOperand(0))))
+      items[edge.from].load.outNs += model.sendNs(edge.bytes);
+}
+
+/// Adds an edge from everyone who makes some of pixels `range` of `value`.
+void StreamGraph::connect(Value value, PixelRange range, int64_t to,
+                          int64_t number) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !isGlue(op)) {
+    Extents map(value);
+    edges.push_back({op ? index.lookup(op) : -1, to, number,
+                     static_cast<double>(map.rows * (range.end - range.begin) *
+                                         map.channels * map.bytes)});
+    return;
+  }
+  if (auto slice = dyn_cast<cim::SliceOp>(op)) {
+    auto begin = static_cast<int64_t>(slice.getBegin());
+    return connect(slice.getInput(), {range.begin + begin, range.end + begin},
+                   to, number);
+  }
+  if (auto concat = dyn_cast<cim::ConcatOp>(op)) {
+    for (Value input : concat.getInputs()) {
+      if (concat.getAxis() != 1) {
+        connect(input, range, to, number);
+        continue;
+      }
+      int64_t width = Extents(input).pixels;
+      PixelRange part = {std::max<int64_t>(range.begin, 0),
+                         std::min(range.end, width)};
+      if (part.begin < part.end)
+        connect(input, part, to, number);
+      range = {range.begin - width, range.end - width};
+    }
+    return;
+  }
+  if (op->getNumOperands()) // a reshape; constants send nothing
+    connect(op->getOperand(0), {0, Extents(op->getOperand(0)).pixels}, to,
+            number);
+}
+
+double StreamGraph::busiestLinkNs(const std::vector<Place> &places) const {
+  const CostModel &costs = model.costModel();
+  std::vector<double> busy(costs.links(), 0);
+  std::map<std::pair<int64_t, int64_t>, double> bytes; // by cores
+  std::set<std::tuple<int64_t, int64_t, int64_t>> seen;
+  for (const Edge &edge : edges) {
+    int64_t from = edge.from < 0 ? -1 : places[edge.from].core;
+    int64_t to = edge.to < 0 ? -1 : places[edge.to].core;
+    if (from != to && seen.insert({edge.from, edge.value, to}).second)
+      bytes[{from, to}] += edge.bytes;
+  }
+  for (const auto &[cores, sum] : bytes)
+    for (const Link &link : costs.route(cores.first, cores.second))
+      busy[link.id] += sum / link.gbPerS;
+  return busy.empty() ? 0 : *std::max_element(busy.begin(), busy.end());
+}
+
+double StreamGraph::latencyNs() const {
+  func::FuncOp body = function;
+  struct Span {
+    double start = 0, row = 0, finish = 0;
+  };
+  llvm::DenseMap<Value, Span> spans;
+  double latency = 0;
+  for (BlockArgument argument : body.getArguments()) {
+    Extents map(argument);
+    double row = static_cast<double>(map.pixels * map.channels * map.bytes) /
+                 model.spec().host.gb_per_s;
+    spans[argument] = {0, row, row * static_cast<double>(map.rows)};
+  }
+  for (Operation &op : body.getBody().front()) {
+    auto stream = dyn_cast<cim::StreamOpInterface>(op);
+    if (!stream)
+      continue;
+    Span span;
+    auto rows = static_cast<double>(Extents(op.getResult(0)).rows);
+    bool glue = isGlue(&op);
+    double busy = glue ? 0 : items[index.lookup(&op)].load.streamNs();
+    span.row = busy / rows;
+    for (OpOperand &operand : op.getOpOperands()) {
+      Span in = spans.lookup(operand.get());
+      cim::RowDependence need =
+          stream.getRowDependence(operand.getOperandNumber());
+      int64_t first =
+          glue ? 0
+               : std::clamp<int64_t>(need.need, 1, Extents(operand.get()).rows);
+      if (glue)
+        span.row = std::max(span.row, in.row);
+      span.start =
+          std::max(span.start, in.start + in.row * static_cast<double>(first));
+      span.finish = std::max(span.finish, in.finish + (glue ? 0 : span.row));
+    }
+    span.finish = std::max(span.finish, span.start + busy);
+    latency = std::max(latency, span.finish);
+    spans[op.getResult(0)] = span;
+  }
+  return latency;
+}
+
+} // namespace cimc::mapping

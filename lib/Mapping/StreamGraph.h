@@ -1,0 +1,53 @@
+//===- StreamGraph.h - streams, and the bytes between them ------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_MAPPING_STREAMGRAPH_H
+#define CIMC_LIB_MAPPING_STREAMGRAPH_H
+
+#include "Packing.h"
+
+#include <vector>
+
+namespace cimc::mapping {
+
+/// The streams of a function at the cim level as items to be packed, and what
+/// they send to one another in a sample.
+class StreamGraph {
+public:
+  StreamGraph(mlir::func::FuncOp function, const LoadModel &model);
+
+  std::vector<mlir::Operation *> ops; ///< of the items, in the block's order
+  std::vector<Item> items;
+
+  /// The time the busiest link of the networks, port or link of the host is
+  /// taken by one sample when streams are at `places`.
+  double busiestLinkNs(const std::vector<Place> &places) const;
+
+  /// How long the first sample takes with nothing in the way but the streams'
+  /// own work: a stream begins when the first rows that it needs are there,
+  /// and ends a row after those it reads from, or when its own work is done.
+  double latencyNs() const;
+
+private:
+  /// Bytes of one sample from a stream (-1: the host) to a reader. Readers of
+  /// one value on one core share them.
+  struct Edge {
+    int64_t from, to, value;
+    double bytes;
+  };
+  void connect(mlir::Value value, PixelRange range, int64_t to, int64_t number);
+
+  mlir::func::FuncOp function;
+  const LoadModel &model;
+  std::vector<Edge> edges;
+  llvm::DenseMap<mlir::Operation *, int64_t> index;
+};
+
+} // namespace cimc::mapping
+
+#endif // CIMC_LIB_MAPPING_STREAMGRAPH_H
