@@ -38,7 +38,9 @@ struct OptionInfo {
 static constexpr CommandInfo commands[] = {
 #define CIMC_COMMAND(ID, NAME, OPERANDS, SUMMARY)                              \
   {Command::ID, NAME, OPERANDS, SUMMARY,                                       \
-   Command::ID == Command::Chips ? 'h' : NAME[0]},
+   Command::ID == Command::Chips    ? 'h'                                      \
+   : Command::ID == Command::Doctor ? 't'                                      \
+                                    : NAME[0]},
 #include "cimc/Driver/Options.def"
 };
 

@@ -29,6 +29,7 @@ Status quantizeCommand(const CommandLine &line, CommandOutput &output);
 Status inspectCommand(const CommandLine &line, CommandOutput &output);
 Status disasmCommand(const CommandLine &line, CommandOutput &output);
 Status chipsCommand(const CommandLine &line, CommandOutput &output);
+Status doctorCommand(const CommandLine &line, CommandOutput &output);
 Status opsCommand(const CommandLine &line, CommandOutput &output);
 
 /// The options that compile, run and quantize share.

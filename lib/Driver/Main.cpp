@@ -179,6 +179,8 @@ static Status execute(const CommandLine &line, CommandOutput &output) {
     return disasmCommand(line, output);
   case Command::Chips:
     return chipsCommand(line, output);
+  case Command::Doctor:
+    return doctorCommand(line, output);
   case Command::Ops:
     return opsCommand(line, output);
   }

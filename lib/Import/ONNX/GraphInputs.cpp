@@ -8,23 +8,11 @@
 
 #include "GraphImporter.h"
 #include "QuantizedTypes.h"
+#include "Survey.h"
 
 using namespace cimc;
 using namespace cimc::onnx_import;
 using namespace mlir;
-
-/// A shape as the model declares it, open dimensions by name or as '?'.
-static std::string declaredShape(const onnx::TensorShapeProto &shape) {
-  std::string text;
-  for (const auto &dim : shape.dim()) {
-    text += text.empty() ? "" : "x";
-    text += dim.has_dim_value() && dim.dim_value() >= 0
-                ? std::to_string(dim.dim_value())
-            : dim.has_dim_param() && !dim.dim_param().empty() ? dim.dim_param()
-                                                              : "?";
-  }
-  return text.empty() ? "scalar" : text;
-}
 
 std::optional<int64_t>
 GraphImporter::boundDim(const onnx::TensorShapeProto::Dimension &dim) const {
@@ -60,39 +48,16 @@ GraphImporter::inputShape(const onnx::ValueInfoProto &input) {
                                  path, input.name(), input.name()));
     return std::nullopt;
   }
-  Shape shape;
-  // What is open, and what would bind it to 1.
-  std::string open, dimFlags;
-  Shape suggestion;
-  bool named = true;
-  for (int i = 0; i < type.shape().dim_size(); ++i) {
-    const auto &dim = type.shape().dim(i);
-    int64_t value = dim.has_dim_value() ? dim.dim_value() : -1;
-    if (std::optional<int64_t> bound = boundDim(dim))
-      value = *bound;
-    shape.push_back(value);
-    suggestion.push_back(value < 0 ? 1 : value);
-    if (value >= 0)
-      continue;
-    bool hasName = dim.has_dim_param() && !dim.dim_param().empty();
-    named &= hasName;
-    open += open.empty() ? "" : ", ";
-    open += hasName
-                ? fmt::format("dimension '{}' (axis {})", dim.dim_param(), i)
-                : fmt::format("axis {}", i);
-    std::string flag = fmt::format("--dim {}=1", dim.dim_param());
-    if (hasName && dimFlags.find(flag) == std::string::npos)
-      dimFlags += (dimFlags.empty() ? "" : " ") + flag;
-  }
-  if (open.empty())
-    return shape;
-  std::string whole =
-      fmt::format("--input-shape {}={}", input.name(), shapeString(suggestion));
+  OpenDims open = openDims(type.shape(), options);
+  if (open.text.empty())
+    return open.shape;
   problems.addOpen(fmt::format(
-      "{}: input '{}' ({}) leaves {} open; {}, for example with {}{}{}", path,
-      input.name(), declaredShape(type.shape()), open,
-      named ? "bind it" : "give its shape", named ? dimFlags : "",
-      named ? " or " : "", whole));
+      "{}: input '{}' ({}) leaves {} open; {}, for example with "
+      "{}{}--input-shape {}={}",
+      path, input.name(), declaredShape(type.shape()), open.text,
+      open.allNamed ? "bind it" : "give its shape",
+      open.allNamed ? fmt::format("{}", fmt::join(open.flags, " ")) : "",
+      open.allNamed ? " or " : "", input.name(), shapeString(open.suggestion)));
   return std::nullopt;
 }
 
@@ -136,6 +101,10 @@ void GraphImporter::readInputs() {
       continue;
     }
     DType type = fromOnnxType(input.type().tensor_type().elem_type(), what);
+    if (int axes = input.type().tensor_type().shape().dim_size();
+        axes > static_cast<int>(kMaxRank))
+      failInvalid("{} has {} axes; at most {} are possible", what, axes,
+                  kMaxRank);
     std::optional<Shape> shape = inputShape(input);
     if (!shape) {
       tensors[input.name()].missing = true;

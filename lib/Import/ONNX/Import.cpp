@@ -10,6 +10,7 @@
 
 #include "GraphImporter.h"
 #include "ModelFile.h"
+#include "Survey.h"
 #include "cimc/Import/ONNX/TensorProto.h"
 
 #include "mlir/IR/Verifier.h"
@@ -94,6 +95,20 @@ cimc::importONNX(const std::string &path, mlir::MLIRContext &context,
     llvm::StringRef bytes = file->getBuffer();
     return importBytes({bytes.data(), bytes.size()}, std::move(file), path,
                        context, options);
+  });
+}
+
+Result<ModelSurvey> cimc::surveyONNX(const std::string &path,
+                                     const ImportOptions &options) {
+  return atBorder(path, [&] {
+    std::unique_ptr<llvm::MemoryBuffer> file = open(path);
+    llvm::StringRef text = file->getBuffer();
+    std::string_view bytes(text.data(), text.size());
+    onnx::ModelProto model;
+    parseModel(bytes, path, model);
+    ModelSurvey result = survey(model, path, options);
+    result.form = sniffOnnxForm(bytes);
+    return result;
   });
 }
 

@@ -65,6 +65,35 @@ struct UnsupportedOp {
   std::string nearest; ///< the nearest form that is supported; may be empty
 };
 
+/// A graph input or output as the model declares it.
+struct DeclaredValue {
+  std::string name, type;
+  std::string shape;              ///< "Nx3x?"; "unknown" where there is none
+  std::vector<std::string> flags; ///< what would bind its open dimensions to 1
+};
+
+/// What a model says of itself, before anything is translated.
+struct ModelSurvey {
+  OnnxForm form = OnnxForm::Binary;
+  std::string producer;
+  std::vector<std::pair<std::string, int64_t>> opsets; ///< domain, version
+  struct OpCount {
+    std::string domain, op;
+    int64_t count;
+  };
+  std::vector<OpCount> ops; ///< by falling count; functions written out
+  int64_t nodes = 0, functions = 0;
+  std::vector<UnsupportedOp> unsupported; ///< known without translating
+  std::vector<DeclaredValue> inputs, outputs;
+  int64_t parameters = 0;     ///< elements of all initializers
+  int64_t parameterBytes = 0; ///< in the files
+  bool externalData = false;
+};
+
+/// Surveys a model; errors are those of importONNX that concern the file.
+Result<ModelSurvey> surveyONNX(const std::string &path,
+                               const ImportOptions &options = {});
+
 /// One row of `cimc ops`.
 struct SupportedOp {
   std::string domain, op;
