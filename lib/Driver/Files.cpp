@@ -148,6 +148,10 @@ Result<FileKind> cimc::sniff(const std::string &path) {
   };
   if (isDirectory(path))
     return fail("it is a directory, a file is needed");
+  // Pipes would wait for a writer, devices may never end.
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+    return fail("it is not a regular file");
   FILE *file = std::fopen(path.c_str(), "rb");
   if (!file)
     return fail(std::strerror(errno));

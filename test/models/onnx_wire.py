@@ -104,8 +104,8 @@ def function(name, inputs, outputs, nodes, domain="local", opset=17, extra=b""):
 
 
 def model(graph_, opset=17, functions=(), domains=(), ir_version=8, extra=b""):
-    out = number(1, ir_version)
-    for domain, version in [("", opset)] + [(d, 1) for d in domains]:
-        if version is not None:
-            out += data(8, data(1, domain) + number(2, version))
-    return out + data(7, graph_) + b"".join(data(25, f) for f in functions) + extra
+    opsets = [(domain, version) for domain, version in [("", opset)] + [(d, 1) for d in domains]
+              if version is not None]
+    return b"".join([number(1, ir_version)] +
+                    [data(8, data(1, domain) + number(2, version)) for domain, version in opsets] +
+                    [data(7, graph_)] + [data(25, f) for f in functions] + [extra])

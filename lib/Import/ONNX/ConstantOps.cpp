@@ -87,9 +87,7 @@ void onnx_import::importConstantOfShape(Node &node) {
     if (value.size() != 1)
       failInvalid("attribute 'value' must have one element");
   }
-  // A few bytes of a file must not ask for gigabytes.
-  if (count > (int64_t(1) << 28))
-    failUnsupported("a constant of shape {} is too large", shapeString(shape));
+  node.checkFolded(shape, value.type);
   std::string bytes;
   bytes.reserve(count * value.bytes.size());
   for (int64_t i = 0; i < count; ++i)
@@ -133,8 +131,7 @@ void onnx_import::importGather(Node &node) {
     inner *= data.shape[i];
     shape.push_back(data.shape[i]);
   }
-  if (checkedElements(shape, "the result") > (int64_t(1) << 28))
-    failUnsupported("a constant of shape {} is too large", shapeString(shape));
+  node.checkFolded(shape, data.type);
   std::string bytes;
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t i = 0, e = indices.size(); i < e; ++i) {
@@ -204,6 +201,7 @@ void onnx_import::importCast(Node &node) {
       Constant copy = *c;
       return node.setResult(std::move(copy));
     }
+    node.checkFolded(c->shape, to);
     return node.setResult(convert(*c, to));
   }
   Value input = node.value(0);

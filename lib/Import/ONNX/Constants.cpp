@@ -278,10 +278,20 @@ Constant onnx_import::decodeTensor(const onnx::TensorProto &tensor,
     failUnsupported("{} is stored in segments, which is not supported", what);
   Shape shape(tensor.dims().begin(), tensor.dims().end());
   int64_t count = checkedElements(shape, what);
-  if (tensor.data_location() == onnx::TensorProto::EXTERNAL)
+  bool isExternal = tensor.data_location() == onnx::TensorProto::EXTERNAL;
+  std::optional<LongValue> inFile = longValue(tensor);
+  int values = isExternal + inFile.has_value() + tensor.has_raw_data() +
+               !tensor.float_data().empty() + !tensor.double_data().empty() +
+               !tensor.int32_data().empty() + !tensor.int64_data().empty() +
+               !tensor.uint64_data().empty();
+  if (values > 1)
+    failInvalid("{} has both one value and another: only one of external data, "
+                "raw_data and the typed fields can hold it",
+                what);
+  if (isExternal)
     return mapExternal(tensor, source, type, std::move(shape), what);
-  if (std::optional<LongValue> value = longValue(tensor))
-    return readLongValue(*value, source, type, std::move(shape), what);
+  if (inFile)
+    return readLongValue(*inFile, source, type, std::move(shape), what);
   if (tensor.has_raw_data()) {
     size_t expected = count * byteSize(type);
     if (tensor.raw_data().size() != expected)

@@ -14,7 +14,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "Constants.h"
+#include "Problems.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -82,7 +84,15 @@ Constant onnx_import::mapExternal(const onnx::TensorProto &tensor,
   uint64_t offset = 0;
   uint64_t expected = checkedElements(shape, what) * byteSize(type);
   uint64_t length = expected;
+  std::vector<std::string> seen;
   for (const onnx::StringStringEntryProto &entry : tensor.external_data()) {
+    if (llvm::is_contained(seen, entry.key()))
+      failInvalid("{}: the external data entry '{}' is given twice", what,
+                  clipped(entry.key()));
+    // Of the others only the number could hurt.
+    if (entry.key() == "location" || entry.key() == "offset" ||
+        entry.key() == "length")
+      seen.push_back(entry.key());
     if (entry.key() == "location")
       location = entry.value();
     else if (entry.key() == "offset")

@@ -71,6 +71,21 @@ void GraphImporter::define(const std::string &name, Tensor tensor) {
     failInvalid("the name '{}' is defined twice", name);
 }
 
+void GraphImporter::checkFolded(uint64_t bytes) const {
+  uint64_t limit = (uint64_t(256) << 20) + 4 * source.bytes.size();
+  for (const auto &[name, file] : source.files)
+    limit += 4 * file->getBufferSize();
+  if (bytes > limit || foldedBytes > limit - bytes)
+    failUnsupported("the constants that the model computes take more than {} "
+                    "bytes, the limit for its size",
+                    limit);
+}
+
+void GraphImporter::addFolded(uint64_t bytes) {
+  checkFolded(bytes);
+  foldedBytes += bytes;
+}
+
 Value GraphImporter::materialize(const std::string &name, Tensor &tensor) {
   if (tensor.value)
     return tensor.value;
@@ -88,6 +103,14 @@ Value GraphImporter::materialize(const std::string &name, Tensor &tensor) {
 
 void GraphImporter::readOpsets() {
   opsets = opsetsOf(model);
+  std::map<std::string, int64_t> seen;
+  for (const onnx::OperatorSetIdProto &opset : model.opset_import())
+    if (auto [it, isNew] =
+            seen.try_emplace(domainOf(opset.domain()), opset.version());
+        it->second != opset.version())
+      failInvalid("{}: the operator set of domain '{}' is named twice, with "
+                  "versions {} and {}",
+                  path, clipped(opset.domain()), it->second, opset.version());
   auto standard = opsets.find("");
   if (standard == opsets.end()) {
     if (opsets.empty())
@@ -196,6 +219,9 @@ void GraphImporter::importNode(int index) {
     return success();
   });
   try {
+    for (const std::string &input : proto.input())
+      if (!input.empty())
+        lookup(input, node);
     found->handler(node);
     node.checkAttributes();
     for (const std::string &output : proto.output())

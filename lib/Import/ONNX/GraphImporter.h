@@ -44,6 +44,12 @@ public:
   /// The value of a tensor, made from its constant where it is one.
   mlir::Value materialize(const std::string &name, Tensor &tensor);
   void define(const std::string &name, Tensor tensor);
+  /// Refuses to make a constant of that size where all those made at import
+  /// would take more than a few times the model: a few bytes of a file must
+  /// not ask for gigabytes.
+  void checkFolded(uint64_t bytes) const;
+  /// Notes that a constant was made.
+  void addFolded(uint64_t bytes);
 
   mlir::OpBuilder builder;
   TensorSource &source;
@@ -80,6 +86,7 @@ private:
   llvm::StringMap<int> producers;
   llvm::StringMap<llvm::SmallVector<int, 2>> consumers;
   Opsets opsets;
+  uint64_t foldedBytes = 0;
   Problems problems;
 };
 

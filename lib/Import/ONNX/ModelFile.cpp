@@ -15,6 +15,7 @@
 #include "onnx/defs/parser.h"
 
 #include <limits>
+#include <stdexcept>
 
 using namespace cimc;
 using namespace cimc::onnx_import;
@@ -42,6 +43,35 @@ bool onnx_import::parseMessage(std::string_view bytes,
          stream.ConsumedEntireMessage();
 }
 
+/// ONNX's text parser calls itself for every bracket, so a file of brackets
+/// would overflow the stack.
+static void checkTextNesting(std::string_view text, const std::string &path) {
+  int64_t depth = 0, line = 1;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    line += c == '\n';
+    if (quoted) {
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '#') {
+      i = std::min(text.find('\n', i), text.size()) - 1;
+    } else if (c == '{' || c == '(' || c == '[' || c == '<') {
+      if (++depth > kMaxNesting)
+        failInvalid("{}:{}: brackets are nested more than {} deep", path, line,
+                    kMaxNesting);
+    } else if ((c == '}' || c == ')' || c == ']' ||
+                (c == '>' && i > 0 && text[i - 1] != '=')) &&
+               depth > 0) {
+      --depth;
+    }
+  }
+}
+
 void onnx_import::parseModel(std::string_view bytes, const std::string &path,
                              onnx::ModelProto &model) {
   if (bytes.empty())
@@ -51,9 +81,17 @@ void onnx_import::parseModel(std::string_view bytes, const std::string &path,
                 "(2 GiB); store its weights as external data",
                 path, bytes.size());
   if (sniffOnnxForm(bytes) == OnnxForm::Text) {
+    checkTextNesting(bytes, path);
     std::string text(bytes);
     onnx::OnnxParser parser(text.c_str());
-    auto status = parser.Parse(model);
+    onnx::Common::Status status;
+    try {
+      status = parser.Parse(model);
+    } catch (const std::logic_error &) { // of std::stoll and the like
+      failInvalid("{}: the text form of ONNX cannot be read: a number is out "
+                  "of range",
+                  path);
+    }
     if (!status.IsOK())
       failInvalid("{}: the text form of ONNX cannot be read: {}", path,
                   status.ErrorMessage());
@@ -66,6 +104,8 @@ void onnx_import::parseModel(std::string_view bytes, const std::string &path,
   if (error == WireError::TooDeep)
     failInvalid("{}: graphs are nested in graphs more than {} messages deep",
                 path, kMaxNesting);
+  if (error == WireError::TooManyNodes)
+    failUnsupported("{}: the model has more than {} nodes", path, kMaxNodes);
   if (error == WireError::Damaged || !parseMessage(reduced, model))
     failInvalid("{}: not an ONNX model, or a damaged one: its bytes are not "
                 "a complete ModelProto message",

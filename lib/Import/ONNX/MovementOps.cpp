@@ -151,6 +151,7 @@ void onnx_import::importConcat(Node &node) {
     int64_t count = 0;
     for (size_t i = 0; i < node.inputCount(); ++i) {
       const Constant &c = *node.constant(i);
+      node.checkFolded({count + c.size()}, c.type);
       bytes.append(c.bytes.data(), c.bytes.size());
       count += c.size();
     }

@@ -175,9 +175,16 @@ void Node::setResult(Value value, size_t i) {
   graph.define(proto.output(i), std::move(tensor));
 }
 
+void Node::checkFolded(ArrayRef<int64_t> shape, DType type) {
+  graph.checkFolded(checkedElements(shape, "the result") * byteSize(type));
+}
+
 void Node::setResult(Constant constant, size_t i) {
   if (!hasOutput(i))
     return;
+  // Bytes that nobody else holds were made here.
+  if (constant.keep.use_count() == 1)
+    graph.addFolded(constant.bytes.size());
   Tensor tensor;
   tensor.constant = std::move(constant);
   graph.define(proto.output(i), std::move(tensor));

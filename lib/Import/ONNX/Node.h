@@ -87,6 +87,8 @@ public:
   int64_t axis(int64_t value, int64_t rank);
 
   //===--- Results.
+  /// To be asked before a constant of that shape is made.
+  void checkFolded(llvm::ArrayRef<int64_t> shape, DType type);
   void setResult(mlir::Value value, size_t i = 0);
   void setResult(Constant constant, size_t i = 0);
   /// Whether output i is used by name.

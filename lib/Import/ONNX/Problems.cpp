@@ -16,6 +16,15 @@ using namespace cimc::onnx_import;
 /// What one screen holds.
 static constexpr size_t kShownRows = 40, kShownMessages = 20;
 
+std::string onnx_import::printable(const std::string &text) {
+  std::string result = text;
+  std::replace_if(
+      result.begin(), result.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 32 || c == 127; },
+      '?');
+  return result;
+}
+
 std::string onnx_import::clipped(const std::string &text, size_t most) {
   return text.size() <= most ? text : text.substr(0, most - 3) + "...";
 }

@@ -17,6 +17,9 @@
 
 namespace cimc::onnx_import {
 
+/// A text without control characters.
+std::string printable(const std::string &text);
+
 /// Names and texts from a file, at most `most` characters of them.
 std::string clipped(const std::string &text, size_t most = 60);
 

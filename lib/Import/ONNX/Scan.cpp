@@ -73,11 +73,23 @@ void Scan::run() {
     if (!functions.try_emplace(key, &function).second)
       failInvalid("{}: the function '{}' is defined twice", path, clipped(key));
   }
+  for (const onnx::TensorProto &tensor : model.graph().initializer())
+    checkName(tensor.name());
+  for (const onnx::ValueInfoProto &input : model.graph().input())
+    checkName(input.name());
   Opsets opsets = opsetsOf(model);
   visit(model.graph().node(), opsets, counts);
   // Those that nobody calls, too: a cycle among them is a damaged file.
   for (const onnx::FunctionProto &function : model.functions())
     visitFunction(keyOf(function.domain(), function.name()));
+}
+
+/// Names go to terminals, file names and lines of reports.
+void Scan::checkName(const std::string &name) const {
+  for (char c : name)
+    if (static_cast<unsigned char>(c) < 32 || c == 127)
+      failInvalid("{}: the name '{}' holds the control character {}", path,
+                  clipped(printable(name)), static_cast<int>(c));
 }
 
 /// Adds, but not beyond what anyone asks for.
@@ -102,6 +114,11 @@ void Scan::visit(const Nodes &nodes, const Opsets &opsets, Counts &counts) {
 
 void Scan::visitNode(const onnx::NodeProto &node, int index,
                      const Opsets &opsets, Counts &counts) {
+  for (const std::string *name :
+       {&node.name(), &node.op_type(), &node.domain()})
+    checkName(*name);
+  for (const std::string &name : node.output())
+    checkName(name);
   std::string key = keyOf(node.domain(), node.op_type());
   if (functions.contains(key)) {
     for (const auto &[op, count] : visitFunction(key))

@@ -10,6 +10,7 @@
 #define CIMC_LIB_IMPORT_ONNX_SCAN_H
 
 #include "Problems.h"
+#include "WireFormat.h"
 
 #include "onnx/onnx_pb.h"
 #include "llvm/ADT/StringMap.h"
@@ -20,8 +21,6 @@ namespace cimc::onnx_import {
 
 struct OpEntry;
 
-/// Nodes that a model may have once its functions are written out.
-inline constexpr int64_t kMaxNodes = 1000000;
 /// Functions that may call one another in turn.
 inline constexpr int kMaxCalls = 100;
 
@@ -60,6 +59,7 @@ private:
                  Counts &counts);
   const Counts &visitFunction(const std::string &key);
   void check(const onnx::NodeProto &node, int index, const Opsets &opsets);
+  void checkName(const std::string &name) const;
 
   const onnx::ModelProto &model;
   const std::string &path;

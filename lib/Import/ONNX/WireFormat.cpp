@@ -159,6 +159,8 @@ public:
   WireError message(Kind kind, std::string_view bytes, int depth) {
     if (depth > kMaxNesting)
       return WireError::TooDeep;
+    if (kind == Kind::Node && ++nodes > kMaxNodes)
+      return WireError::TooManyNodes;
     bool leaveOut = kind == Kind::Tensor && hasOneLongValue(bytes);
     Fields fields(bytes);
     for (Field field; fields.next(field);) {
@@ -218,6 +220,7 @@ private:
 
   std::string_view model;
   std::string &out;
+  int64_t nodes = 0;
 };
 
 } // namespace

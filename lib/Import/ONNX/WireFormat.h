@@ -29,6 +29,8 @@ namespace cimc::onnx_import {
 inline constexpr size_t kLongTensor = 4096;
 /// Messages in messages that protobuf's parser follows.
 inline constexpr int kMaxNesting = 100;
+/// Nodes that a model may have, also once its functions are written out.
+inline constexpr int64_t kMaxNodes = 1000000;
 
 /// Where a long value is: the field of TensorProto it stood in (raw_data,
 /// float_data or double_data) and its place in the model's bytes.
@@ -36,7 +38,7 @@ struct LongValue {
   uint64_t field, offset, size;
 };
 
-enum class WireError { None, Damaged, TooDeep };
+enum class WireError { None, Damaged, TooDeep, TooManyNodes };
 
 /// Copies a serialized ModelProto, markers in place of long values.
 WireError leaveOutLongTensors(std::string_view model, std::string &reduced);
