@@ -5,8 +5,10 @@
 """How long the importer takes and how much memory it needs, on models that this script writes.
 
 Models of --gigabytes of weights, in the model file (where an element can lie at any address) and
-beside it, and graphs of --nodes nodes. Each is read by `cimc doctor`, which imports and stops. Prints a table
-and one line of JSON; exits with 1 where a limit of the table is missed. Needs Python alone.
+beside it, are read by `cimc doctor`, which stops where they do not fit the chip; graphs of --nodes
+nodes are imported and written as bytecode. Times are the best of three, on the wall and of the
+processor; the limit is for processor time, which other work on the machine does not change much.
+Prints a table and one line of JSON; exits with 1 where a limit is missed. Needs Python alone.
 
 usage: import_bench.py [--cimc PATH] [--work DIRECTORY] [--gigabytes 1] [--nodes 10000] [--json FILE]
 """
@@ -20,7 +22,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "models"))
-from onnx_wire import (attribute, data, external, floats, graph, model, node, number, tensor,  # noqa: E402
+from onnx_wire import (data, external, floats, graph, model, node, number, tensor,  # noqa: E402
                        value_info, varint)
 
 WIDTH = 4096
@@ -86,12 +88,14 @@ def write_nodes(path, count, kinds):
                                [tensor("bias", [8], raw=floats([1] * 8))])))
 
 
-def measure(cimc, path):
+def measure(cimc, path, weights):
     """Seconds and peak megabytes (10^6 bytes) of a process of its own; the best of three."""
+    command = [cimc, "doctor", path, "--json"] if weights else \
+        [cimc, "compile", path, "--to", "import", "-o", path + ".mlirbc", "--json"]
     best = None
     for _ in range(3):
         begin = time.monotonic()
-        child = subprocess.Popen([cimc, "doctor", path, "--json"], stdout=subprocess.PIPE)
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         answer = child.stdout.read()
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - begin
@@ -99,9 +103,10 @@ def measure(cimc, path):
         report = json.loads(answer)
         if report.get("error", {}).get("kind") not in (None, "does_not_fit"):
             sys.exit("%s: %s" % (path, answer[:500]))
-        row = {"process_s": seconds, "import_s": report["import_s"],
+        row = {"process_s": seconds, "cpu_s": usage.ru_utime + usage.ru_stime,
+               "import_s": report["import_s"] if weights else report["compile_s"],
                "peak_mb": usage.ru_maxrss * 1024 / 1e6}
-        best = row if best is None or row["process_s"] < best["process_s"] else best
+        best = row if best is None or row["cpu_s"] < best["cpu_s"] else best
     return best
 
 
@@ -125,21 +130,21 @@ def main():
         ("%d mixed nodes" % args.nodes, lambda: write_nodes(path, args.nodes, True), 1.0, None),
     ]
     rows, missed = [], 0
-    print("| model | MB | import s | process s | limit s | peak MB | peak / size | limit |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| model | MB | import s | process s | processor s | limit s | peak MB | peak / size | limit |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     try:
         for name, write, seconds, ratio in kinds:
             write()
             size = sum(os.path.getsize(f) for f in (path, path + ".data") if os.path.exists(f)) / 1e6
-            row = dict(measure(args.cimc, path), model=name, size_mb=size)
+            row = dict(measure(args.cimc, path, ratio is not None), model=name, size_mb=size)
             rows.append(row)
-            late = row["process_s"] > seconds or (ratio and row["peak_mb"] > ratio * size + 100)
+            late = row["cpu_s"] > seconds or (ratio and row["peak_mb"] > ratio * size)
             missed += bool(late)
-            print("| %s | %.1f | %.2f | %.2f | %.0f | %.0f | %.2f | %s |" % (
-                name, size, row["import_s"], row["process_s"], seconds, row["peak_mb"],
+            print("| %s | %.1f | %.2f | %.2f | %.2f | %.0f | %.0f | %.2f | %s |" % (
+                name, size, row["import_s"], row["process_s"], row["cpu_s"], seconds, row["peak_mb"],
                 row["peak_mb"] / size, ratio or ""))
             sys.stdout.flush()
-            for file in (path, path + ".data"):
+            for file in (path, path + ".data", path + ".mlirbc"):
                 if os.path.exists(file):
                     os.remove(file)
     finally:
