@@ -51,6 +51,18 @@ inline constexpr llvm::StringLiteral kCopyAttrName = "cim.copy";
 ChipAttr getChipAttr(mlir::MLIRContext *context, const ChipSpec &spec);
 ChipSpec getChipSpec(ChipAttr attr);
 
+/// Operations between `cim.delay` and its input that depend on it, with other
+/// such pairs that overlap.
+struct RowLoop {
+  mlir::Operation *first, *last;
+  llvm::SmallVector<std::pair<DelayOp, DelayInputOp>> inputs;
+  /// In order; delays and their inputs too.
+  llvm::SmallVector<mlir::Operation *> body;
+};
+/// The loops of a block, in order; emits an error where a delay has not exactly
+/// one input, or its rows come back other than row by row.
+mlir::FailureOr<llvm::SmallVector<RowLoop>> findRowLoops(mlir::Block &block);
+
 /// The module's chip; emits an error where it has none.
 mlir::FailureOr<ChipSpec> getChipSpec(mlir::ModuleOp module);
 

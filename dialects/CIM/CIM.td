@@ -166,13 +166,49 @@ def CIM_RequantizeOp : CIM_StreamOp<"requantize"> {
 }
 
 def CIM_DepthwiseOp : CIM_StreamOp<"depthwise"> {
-  let summary = "depthwise convolution on the vector unit, int32 sums";
+  let summary = "depthwise convolution on the vector unit: bytes to int32 sums, or fp32";
   let description = [{
+    In fp32 the products inside the map are added one after the other in
+    row-major order of the window, each step rounded.
     `weights` is [kernel rows, kernel pixels, C]: result channel c is the
     window of input channel c / (C / input channels) with weights[.., .., c].
   }];
   let arguments = (ins CIM_FeatureMap:$input, ElementsAttr:$weights, CIM_WindowAttr:$window,
                        I64Attr:$pad_value, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_UnitOp : CIM_StreamOp<"unit"> {
+  let summary = "the unit of wide fixed-point numbers, for each row of windows (rule R13)";
+  let description = [{
+    Result [r, 0, 0] is the power of two by which every element of the input
+    rows under the windows of output row r has three digits. The window's
+    pixel entries are 1, 1, 0, 1: all pixels of a row share the unit.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, CIM_WindowAttr:$window, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_DigitsOp : CIM_StreamOp<"digits"> {
+  let summary = "fp32 to the digits, base 256, of wide fixed-point numbers (rule R13)";
+  let description = [{
+    The rows under the windows of output row r side by side in channels:
+    channel (i * C + c) * 3 + d of pixel p is digit d, most significant first,
+    of row r * stride - pad + i * dilation, pixel p, channel c, in units of
+    `units` [r, 0, 0]. Rows outside are 0. The window is that of `cim.unit`.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, CIM_FeatureMap:$units, CIM_WindowAttr:$window,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_CombineOp : CIM_StreamOp<"combine"> {
+  let summary = "sums of products of digits to fp32 (rule R13)";
+  let description = [{
+    Input channels 3 c to 3 c + 2 hold the sums of the products of digits of x
+    and of w whose numbers add up to 0, 1 and 2. Result channel c is their
+    value in units of `units` [r, 0, 0] * weight_units[c], rounded once to
+    fp32, plus bias[c] in fp32. One-entry arrays apply to all channels.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, CIM_FeatureMap:$units, DenseF32ArrayAttr:$weight_units,
+                       DenseF32ArrayAttr:$bias, OptionalAttr<I64Attr>:$core);
 }
 
 def CIM_AddOp : CIM_StreamOp<"add"> {
@@ -270,6 +306,29 @@ def CIM_ConstantOp : CIM_StreamOp<"constant", [ConstantLike]> {
   let summary = "a feature map known at compile time, resident in core memory";
   let arguments = (ins ElementsAttr:$value, OptionalAttr<I64Attr>:$core);
   let hasFolder = 1;
+}
+
+def CIM_DelayOp : CIM_StreamOp<"delay"> {
+  let summary = "rows one step later: the state of a recurrent layer";
+  let description = [{
+    Row 0 is `initial`, row r is row r - 1 of the operand of the
+    `cim.delay_input` of the same `number`, which follows in the block: the one
+    way in which an operation depends on a later one. Between the two, row r may
+    depend on row r only; `initial` comes anew for every sample.
+
+    ```mlir
+    %h0 = cim.delay %zero {number = 0 : i64} : (tensor<1x1x4xf32>) -> tensor<9x1x4xf32>
+    %h = cim.map %x, %h0 {function = "add"} : (tensor<9x1x4xf32>, tensor<9x1x4xf32>) -> tensor<9x1x4xf32>
+    cim.delay_input %h {number = 0 : i64} : tensor<9x1x4xf32>
+    ```
+  }];
+  let arguments = (ins CIM_FeatureMap:$initial, I64Attr:$number, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_DelayInputOp : CIM_Op<"delay_input"> {
+  let summary = "what the `cim.delay` of the same number gives a row later";
+  let arguments = (ins CIM_FeatureMap:$input, I64Attr:$number);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
 def CIM_ConcatOp : CIM_StreamOp<"concat"> {

@@ -56,6 +56,13 @@ RowDependence windowed(WindowAttr window) {
 RowDependence MvmOp::getRowDependence(unsigned) {
   return windowed(getWindow());
 }
+RowDependence UnitOp::getRowDependence(unsigned) {
+  return windowed(getWindow());
+}
+RowDependence DigitsOp::getRowDependence(unsigned operand) {
+  return operand == 0 ? windowed(getWindow())
+                      : rowByRow(getUnits(), getResult());
+}
 RowDependence DepthwiseOp::getRowDependence(unsigned) {
   return windowed(getWindow());
 }
@@ -96,6 +103,7 @@ RowDependence ConstantOp::getRowDependence(unsigned) { return {}; }
   }
 CIMC_ROW_BY_ROW(SumOp)
 CIMC_ROW_BY_ROW(RequantizeOp)
+CIMC_ROW_BY_ROW(CombineOp)
 CIMC_ROW_BY_ROW(AddOp)
 CIMC_ROW_BY_ROW(MulOp)
 CIMC_ROW_BY_ROW(LookupOp)
@@ -344,9 +352,78 @@ LogicalResult RequantizeOp::verify() {
   return checkRange(*this, getResult(), getLow(), getHigh());
 }
 
+/// A window whose rows alone count, over rows of the result's height.
+static LogicalResult checkRowWindow(Operation *op, WindowAttr window, Value in,
+                                    Value out) {
+  if (window.getKernel()[1] != 1 || window.getStride()[1] != 1 ||
+      window.getPad()[1] != 0 || window.getDilation()[1] != 1)
+    return op->emitOpError() << "takes whole rows: the window's pixel entries "
+                                "must be 1, 1, 0 and 1";
+  return checkWindow(op, window, in, out, false);
+}
+
+/// One number for each row of `rows`.
+static LogicalResult checkUnits(Operation *op, Value units, Value rows) {
+  if (failed(checkType(op, units, F32, "units")))
+    return failure();
+  int64_t count = mapType(rows).getDimSize(0);
+  int64_t expected[] = {count, 1, 1};
+  if (mapType(units).getShape() == ArrayRef<int64_t>(expected))
+    return success();
+  return op->emitOpError() << "units must be tensor<" << count
+                           << "x1x1xf32>, got " << units.getType();
+}
+
+LogicalResult UnitOp::verify() {
+  if (failed(checkType(*this, getInput(), F32, "operand")) ||
+      failed(checkUnits(*this, getResult(), getResult())))
+    return failure();
+  return checkRowWindow(*this, getWindow(), getInput(), getResult());
+}
+
+LogicalResult DigitsOp::verify() {
+  if (failed(checkType(*this, getInput(), F32, "operand")) ||
+      failed(checkType(*this, getResult(), I8, "result")) ||
+      failed(checkUnits(*this, getUnits(), getResult())) ||
+      failed(checkRowWindow(*this, getWindow(), getInput(), getResult())))
+    return failure();
+  auto in = mapType(getInput()), out = mapType(getResult());
+  int64_t channels = getWindow().getKernel()[0] * cimc::numerics::kWideDigits *
+                     in.getDimSize(2);
+  if (out.getDimSize(1) != in.getDimSize(1) || out.getDimSize(2) != channels)
+    return emitOpError() << "digits of " << in << " under a window of "
+                         << getWindow().getKernel()[0] << " rows are "
+                         << in.getDimSize(1) << " x " << channels
+                         << " a row, the result is " << out;
+  return success();
+}
+
+LogicalResult CombineOp::verify() {
+  if (failed(checkType(*this, getInput(), I32, "operand")) ||
+      failed(checkType(*this, getResult(), F32, "result")) ||
+      failed(checkUnits(*this, getUnits(), getResult())))
+    return failure();
+  auto in = mapType(getInput()), out = mapType(getResult());
+  if (in.getDimSize(0) != out.getDimSize(0) ||
+      in.getDimSize(1) != out.getDimSize(1) ||
+      in.getDimSize(2) != cimc::numerics::kWideDigits * out.getDimSize(2))
+    return emitOpError() << "needs " << cimc::numerics::kWideDigits
+                         << " operand channels for each of the result, got "
+                         << in << " and " << out;
+  size_t channels = out.getDimSize(2);
+  for (auto [size, name] :
+       {std::pair<size_t, StringRef>{getWeightUnits().size(), "weight_units"},
+        {getBias().size(), "bias"}})
+    if (size != 1 && size != channels)
+      return emitOpError() << name << " has " << size << " entries, expected 1"
+                           << " or " << channels;
+  return success();
+}
+
 LogicalResult DepthwiseOp::verify() {
-  if (failed(checkType(*this, getInput(), Byte, "operand")) ||
-      failed(checkType(*this, getResult(), I32, "result")) ||
+  bool isFloat = mapType(getInput()).getElementType().isF32();
+  if (failed(checkType(*this, getInput(), Byte | F32, "operand")) ||
+      failed(checkType(*this, getResult(), isFloat ? F32 : I32, "result")) ||
       failed(checkWindow(*this, getWindow(), getInput(), getResult())))
     return failure();
   int64_t in = mapType(getInput()).getDimSize(2);
@@ -358,9 +435,11 @@ LogicalResult DepthwiseOp::verify() {
   SmallVector<int64_t, 3> expected = {getWindow().getKernel()[0],
                                       getWindow().getKernel()[1], out};
   if (!type || type.getShape() != ArrayRef<int64_t>(expected) ||
-      !type.getElementType().isSignlessInteger(8))
+      !(isFloat ? type.getElementType().isF32()
+                : type.getElementType().isSignlessInteger(8)))
     return emitOpError() << "weights must be tensor<" << expected[0] << "x"
-                         << expected[1] << "x" << expected[2] << "xi8>, got "
+                         << expected[1] << "x" << expected[2]
+                         << (isFloat ? "xf32" : "xi8") << ">, got "
                          << getWeights().getType();
   return success();
 }

@@ -271,8 +271,22 @@ def ISA_RowSumOp : ISA_Record<"row_sum", 0x36, !listconcat(SrcDst, [Unsigned<"cl
   let summary = "adds every pixel of a row to one int32 pixel";
 }
 def ISA_DepthwiseOp : ISA_Record<"depthwise", 0x37, !listconcat(SrcDst, [Unsigned<"window", 16, "">,
-    Unsigned<"weights", 32, "address of kernel rows x kernel pixels x channels bytes, signed">])> {
-  let summary = "depthwise convolution of one output row, int32 sums";
+    Unsigned<"weights", 32, "address of kernel rows x kernel pixels x channels signed bytes, or floats">])> {
+  let summary = "depthwise convolution of one output row: bytes to int32 sums, or fp32";
+}
+def ISA_UnitOp : ISA_Record<"unit", 0x50, !listconcat(SrcDst, [Unsigned<"window", 16, "only its rows count">])> {
+  let summary = "rule R13: the unit of all elements in the rows under a window; `src_row` is the output row it is placed by";
+}
+def ISA_DigitsOp : ISA_Record<"digits", 0x51, !listconcat(SrcDst, [Unsigned<"window", 16, "only its rows count">,
+    Unsigned<"units", 16, "f32 view of one pixel and channel">, Affine<"units_row", "row of units">])> {
+  let summary = "rule R13: fp32 rows under a window to their digits, side by side in channels";
+  let description = [{ Channel (i * C + c) * 3 + d of dst is digit d of channel c of the window's row i. }];
+}
+def ISA_CombineOp : ISA_Record<"combine", 0x52, !listconcat(SrcDst, [
+    Affine<"dst_pixel", "first pixel of dst">, Unsigned<"count", 32, "pixels, cut at the end of dst">,
+    Unsigned<"units", 16, "f32 view of one pixel and channel">, Affine<"units_row", "row of units">,
+    Unsigned<"constants", 32, "address of {f32 unit of the weights, f32 bias} for each channel of dst">])> {
+  let summary = "rule R13: sums of products of digits to fp32; src pixels are counted from 0, three channels for each of dst";
 }
 def ISA_MoveOp : ISA_Record<"move", 0x38, [Unsigned<"src", 16, "view">, Unsigned<"dst", 16, "view">, Unsigned<"pattern", 16, "">]> {
   let summary = "strided copy between the linear elements of two views held whole";

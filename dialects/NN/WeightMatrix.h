@@ -15,30 +15,45 @@
 namespace cimc::nn {
 
 /// A weighted sum over windows: for group g, column n and window position,
-/// `sum over (i, j, c) of x[.., g * channels + c] * w[g, n, i, j, c]`, i over
-/// kernel rows, j over kernel pixels, c over the channels of one group. An
-/// operation without a window (a matrix product) has a 1 x 1 kernel.
+/// `sum over (d, i, j, c) of x[.., g * channels + c] * w[g, n, d, i, j, c]`, d,
+/// i and j over the kernel's planes, rows and pixels, c over the channels of
+/// one group. An operation without a window (a matrix product) has a kernel of
+/// one tap.
 struct WeightMatrix {
   /// Operand numbers; -1 for no bias.
   int input = 0, weights = 1, bias = 2;
-  /// True where windows slide over a [1, C, H, W] (or [1, C, L]) input; false
-  /// where the input's `channelAxis` is reduced and all others are kept.
+  /// True where windows slide over a [N, C, spatial...] input of up to three
+  /// spatial axes; false where the input's `channelAxis` is reduced and all
+  /// others are kept.
   bool windowed = false;
   int64_t channelAxis = 0;
-  /// Rows, pixels; `pad` at the begin only.
-  std::array<int64_t, 2> kernel = {1, 1}, stride = {1, 1}, pad = {0, 0},
-                         dilation = {1, 1};
+  /// Without a window: true where the columns are the last axis but one of the
+  /// result, not the last, because the weights stand on the left.
+  bool isLeft = false;
+  /// Planes, rows, pixels; unused ones in front and behind are 1 and 0. `pad`
+  /// is at the begin only; a negative one cuts. With `upsampling` u, element e
+  /// of the input lies at e * u, with zeros between.
+  std::array<int64_t, 3> kernel = {1, 1, 1}, stride = {1, 1, 1},
+                         pad = {0, 0, 0}, dilation = {1, 1, 1},
+                         upsampling = {1, 1, 1};
   int64_t groups = 1;
   /// Input channels and matrix columns of one group.
   int64_t channels = 0, columns = 0;
-  /// Distances in the weight tensor, in elements. The column of group g and
-  /// column n is g * columns + n.
-  int64_t kernelRowStride = 0, kernelPixelStride = 0, channelStride = 0,
-          columnStride = 0;
+  /// Where a weight lies in the tensor, in elements; see `at`. Column n of
+  /// group g is column g * columns + n of all.
+  std::array<int64_t, 3> tapStride = {0, 0, 0};
+  int64_t offset = 0, groupStride = 0, columnStride = 0, channelStride = 0;
 
-  /// Rows of the matrix of one group, ordered (kernel row, kernel pixel,
-  /// channel).
-  int64_t rows() const { return kernel[0] * kernel[1] * channels; }
+  int64_t allColumns() const { return groups * columns; }
+  /// The element of the weight tensor at column n of all, the tap and channel c
+  /// of the column's group.
+  int64_t at(int64_t n, std::array<int64_t, 3> tap, int64_t c) const {
+    return offset + n / columns * groupStride + n % columns * columnStride +
+           tap[0] * tapStride[0] + tap[1] * tapStride[1] +
+           tap[2] * tapStride[2] + c * channelStride;
+  }
+  /// Rows of the matrix of one group.
+  int64_t rows() const { return kernel[0] * kernel[1] * kernel[2] * channels; }
 };
 
 } // namespace cimc::nn

@@ -147,7 +147,7 @@ def Sched_CellsOp : Sched_Op<"cells", []> {
 //===----------------------------------------------------------------------===//
 
 class ViewField<Field f> {
-  bit value = !or(!eq(f.name, "src"), !eq(f.name, "dst"), !eq(f.name, "a"), !eq(f.name, "b"));
+  bit value = !or(!eq(f.name, "src"), !eq(f.name, "dst"), !eq(f.name, "a"), !eq(f.name, "b"), !eq(f.name, "units"));
 }
 class DataField<Field f> {
   bit value = !or(!eq(f.name, "constants"), !eq(f.name, "table"), !eq(f.name, "weights"));
@@ -176,6 +176,9 @@ def Sched_PostOp : Sched_Instruction<ISA_PostOp>;
 def Sched_SendOp : Sched_Instruction<ISA_SendOp>;
 def Sched_MvmOp : Sched_Instruction<ISA_MvmOp>;
 def Sched_RequantizeOp : Sched_Instruction<ISA_RequantizeOp>;
+def Sched_UnitOp : Sched_Instruction<ISA_UnitOp>;
+def Sched_DigitsOp : Sched_Instruction<ISA_DigitsOp>;
+def Sched_CombineOp : Sched_Instruction<ISA_CombineOp>;
 def Sched_AddQOp : Sched_Instruction<ISA_AddQOp>;
 def Sched_MulQOp : Sched_Instruction<ISA_MulQOp>;
 def Sched_LookupOp : Sched_Instruction<ISA_LookupOp>;

@@ -380,6 +380,15 @@ static Status prepare(Phase phase, const CompileOptions &options,
                       Compilation &result) {
   mlir::ModuleOp module = result.module.get();
   if (phase == Phase::Quantize) {
+    if (options.precision == "float") {
+      if (!options.calibrate.empty())
+        result.messages.push_back(
+            {"warning",
+             "",
+             "--calibrate is not used: --precision float needs no ranges",
+             {}});
+      return {};
+    }
     Result<QuantizeOptions> quantize = quantizeOptions(options);
     if (!quantize)
       return quantize.takeError();
@@ -397,7 +406,8 @@ static Status prepare(Phase phase, const CompileOptions &options,
           ExitCode::Usage,
           "the model is float and is to be compiled for int8, which needs "
           "samples to choose ranges from; give --calibrate "
-          "DIR|FILE.npz|FILE.npy"};
+          "DIR|FILE.npz|FILE.npy, or --precision float, which needs none and "
+          "takes nine times the cells"};
     auto samples = openSamples(options.calibrate, result.inputs);
     if (!samples)
       return samples.takeError();
@@ -421,6 +431,7 @@ static std::string pipelineOf(const PhaseInfo &phase,
   std::string text = phase.pipeline;
   const std::pair<std::string, std::string> values[] = {
       {"${mode}", options.mode},
+      {"${precision}", options.precision},
       {"${memory}", std::to_string(options.memoryPercent)}};
   for (const auto &[hole, value] : values)
     for (size_t at; (at = text.find(hole)) != std::string::npos;)

@@ -93,12 +93,15 @@ struct CIMVerifyMapped : cimc::impl::CIMVerifyMappedBase<CIMVerifyMapped> {
         ok &= succeeded(verifyTile(mvm, chip));
         return;
       }
-      if (isa<func::ReturnOp>(op) || isa<cimc::cim::StreamOpInterface>(op))
+      if (isa<func::ReturnOp, cimc::cim::DelayInputOp>(op) ||
+          isa<cimc::cim::StreamOpInterface>(op))
         return;
       ok = false;
       op->emitError() << "'" << op->getName()
                       << "' does not belong to the cim level";
     });
+    for (Block &block : function.getBody())
+      ok &= succeeded(cimc::cim::findRowLoops(block));
     return success(ok);
   }
 

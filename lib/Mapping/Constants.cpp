@@ -10,6 +10,8 @@
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
 
 #include <cstring>
 
@@ -71,6 +73,19 @@ std::optional<std::vector<int32_t>> readIntegers(ElementsAttr attr,
   default:
     return std::nullopt;
   }
+}
+
+std::optional<std::vector<float>> readFloats(Value value) {
+  ElementsAttr attr;
+  if (!getElementTypeOrSelf(value.getType()).isF32() ||
+      !matchPattern(value, m_Constant(&attr)))
+    return std::nullopt;
+  std::optional<std::vector<char>> bytes = readBytes(attr);
+  if (!bytes)
+    return std::nullopt;
+  std::vector<float> values(bytes->size() / sizeof(float));
+  std::memcpy(values.data(), bytes->data(), values.size() * sizeof(float));
+  return values;
 }
 
 ElementsAttr makeElements(RankedTensorType type, ArrayRef<char> bytes,

@@ -26,6 +26,9 @@ std::optional<std::vector<char>> readBytes(mlir::ElementsAttr attr);
 std::optional<std::vector<int32_t>> readIntegers(mlir::ElementsAttr attr,
                                                  bool isSigned);
 
+/// The numbers of a constant fp32 value; nothing where it is none.
+std::optional<std::vector<float>> readFloats(mlir::Value value);
+
 /// An attribute over bytes: inline where small enough to read, else a
 /// resource, whose bytes are not kept for ever by the context.
 mlir::ElementsAttr makeElements(mlir::RankedTensorType type,

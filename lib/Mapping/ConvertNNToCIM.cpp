@@ -57,14 +57,16 @@ LogicalResult Lowering::lower(Operation *op) {
   }
   if (auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op))
     if (std::optional<nn::WeightMatrix> matrix = weighted.getWeightMatrix())
-      return lowerWeighted(op, *matrix);
+      return isFloat(op->getOperand(matrix->input)) && isFloat(op->getResult(0))
+                 ? lowerWideWeighted(op, *matrix)
+                 : lowerWeighted(op, *matrix);
   if (auto elementwise = dyn_cast<nn::ElementwiseOpInterface>(op))
     return op->getNumOperands() == 1 ? lowerUnary(elementwise)
                                      : lowerBinary(elementwise);
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<nn::ConvOp>([&](auto conv) {
-        return fail(conv, "only batches of one sample, one or two spatial axes "
-                          "and constant weights are supported");
+        return fail(conv, "needs constant weights, and one to three spatial "
+                          "axes");
       })
       .Case<nn::MatMulOp>([&](auto o) { return lowerMatMul(o); })
       .Case<nn::SoftmaxOp>([&](auto o) { return lowerSoftmax(o); })
@@ -134,7 +136,8 @@ LogicalResult Lowering::run(func::FuncOp function) {
     if (!type || !type.hasStaticShape() || type.getNumElements() == 0)
       return function.emitError()
              << "argument " << argument.getArgNumber() << " of type "
-             << argument.getType() << " is no tensor of static shape with elements";
+             << argument.getType()
+             << " is no tensor of static shape with elements";
     Type machine = machineElement(type.getElementType());
     if (!machine) {
       failures.emplace_back(argument.getLoc(),

@@ -58,6 +58,10 @@ Dims identityPerm(size_t rank) {
   return perm;
 }
 
+bool isFloat(Value value) {
+  return getElementTypeOrSelf(value.getType()).isF32();
+}
+
 Dims channelsLast(size_t rank) {
   Dims perm = identityPerm(rank);
   if (rank > 2) {

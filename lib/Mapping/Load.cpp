@@ -8,6 +8,8 @@
 
 #include "Load.h"
 
+#include "cimc/Support/Numerics.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -46,7 +48,7 @@ bool isPixelwise(Operation *op) {
            op->getOperand(0).getType() == op->getResult(0).getType();
   return isa<cim::SumOp, cim::RequantizeOp, cim::AddOp, cim::MulOp,
              cim::LookupOp, cim::SoftmaxOp, cim::SoftmaxF32Op, cim::QuantizeOp,
-             cim::DequantizeOp, cim::MapOp>(op);
+             cim::DequantizeOp, cim::MapOp, cim::DigitsOp, cim::CombineOp>(op);
 }
 
 bool isBeside(OpOperand &operand) {
@@ -56,6 +58,9 @@ bool isBeside(OpOperand &operand) {
 }
 
 cim::WindowAttr windowOf(Operation *op) {
+  // Their windows are rows.
+  if (isa<cim::UnitOp, cim::DigitsOp>(op))
+    return {};
   return op->getAttrOfType<cim::WindowAttr>("window");
 }
 
@@ -117,6 +122,17 @@ double LoadModel::vectorNs(Operation *op, int64_t pixels) const {
               [&](Operation *) { return Work(2 * elements, false); })
           .Case<cim::QuantizeOp, cim::DequantizeOp>(
               [&](Operation *) { return Work(elements, true); })
+          .Case([&](cim::UnitOp unit) {
+            Extents in(unit.getInput());
+            return Work(unit.getWindow().getKernel()[0] * in.pixels *
+                            in.channels,
+                        true);
+          })
+          .Case<cim::DigitsOp>([&](Operation *) {
+            return Work(elements / numerics::kWideDigits, true);
+          })
+          .Case<cim::CombineOp>(
+              [&](Operation *) { return Work(4 * elements, true); })
           .Case<cim::MapOp>(
               [&](Operation *) { return Work(4 * elements, true); })
           .Case<cim::SoftmaxF32Op>(
@@ -167,10 +183,11 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels) const {
   Extents out(op->getResult(0));
   bool isWhole = isa<cim::MoveOp, cim::MatMulOp>(op);
   bytes += (isWhole ? out.rows : 1) * rowBytes(out, pixels);
-  if (isa<cim::RequantizeOp>(op))
+  if (isa<cim::RequantizeOp, cim::CombineOp>(op))
     bytes += out.channels * 8;
   if (auto depthwise = dyn_cast<cim::DepthwiseOp>(op))
-    bytes += depthwise.getWeights().getNumElements();
+    bytes += depthwise.getWeights().getNumElements() *
+             (depthwise.getWeights().getElementType().isF32() ? 4 : 1);
   if (isa<cim::LookupOp>(op))
     bytes += 256;
   if (isa<cim::SoftmaxOp>(op))

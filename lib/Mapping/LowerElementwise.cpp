@@ -18,10 +18,6 @@ using namespace mlir;
 namespace cimc::mapping {
 namespace {
 
-bool isFloat(Value value) {
-  return getElementTypeOrSelf(value.getType()).isF32();
-}
-
 /// Rule R5: whether ONNX Runtime walks over `a` as one value that meets a span
 /// of `b`: on the innermost axis that is longer than 1, `a` is broadcast.
 bool isSpanScalar(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {

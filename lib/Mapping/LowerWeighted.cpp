@@ -9,30 +9,51 @@
 #include "Constants.h"
 #include "Lowering.h"
 
-#include "cimc/Support/Permute.h"
-
 #include "mlir/IR/Matchers.h"
 
 #include <algorithm>
-#include <numeric>
 
 using namespace mlir;
 
 namespace cimc::mapping {
 namespace {
 
-/// Integer weights with their zero points subtracted.
+/// Integer weights.
 struct WeightTensor {
-  std::vector<int8_t> values; ///< in the tensor's own order
-  std::vector<float> scales;  ///< one, or one for each column
+  std::vector<int32_t> values; ///< in the tensor's own order
+  /// One, or one for each column.
+  std::vector<int64_t> zeros;
+  std::vector<float> scales;
+
+  /// Element `index` without the zero point of its column.
+  int64_t at(int64_t column, int64_t index) const {
+    return values[index] - zeros[zeros.size() == 1 ? 0 : column];
+  }
 };
 
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// Matrices of bytes that add up to one of weights: more than one only where
+/// zero points take weights out of the range of 8 bits.
+class ByteMatrices {
+public:
+  explicit ByteMatrices(int64_t elements)
+      : terms(1, std::vector<char>(static_cast<size_t>(elements), 0)) {}
+
+  void set(int64_t element, int64_t value) {
+    for (size_t i = 0; value != 0; ++i) {
+      if (i == terms.size())
+        terms.emplace_back(terms.front().size(), 0);
+      int64_t part = std::clamp<int64_t>(value, -128, 127);
+      terms[i][element] = static_cast<char>(part);
+      value -= part;
+    }
+  }
+  std::vector<std::vector<char>> terms;
+};
 
 /// The axis of the weight tensor that counts columns.
 int64_t columnAxis(RankedTensorType type, const nn::WeightMatrix &matrix) {
   Dims strides = rowMajorStrides(type.getShape());
-  int64_t columns = matrix.columns * matrix.groups;
+  int64_t columns = matrix.allColumns();
   for (size_t axis = 0; axis < strides.size(); ++axis)
     if (strides[axis] == matrix.columnStride &&
         type.getShape()[axis] == columns)
@@ -53,9 +74,9 @@ std::string readWeights(Value operand, const nn::WeightMatrix &matrix,
       readIntegers(attr, quantized.isSigned());
   if (!values)
     return "the weights' integers cannot be read";
-  SmallVector<int64_t> zeros;
+  weights.values = std::move(*values);
   if (auto perTensor = dyn_cast<quant::UniformQuantizedType>(quantized)) {
-    zeros.push_back(perTensor.getZeroPoint());
+    weights.zeros.push_back(perTensor.getZeroPoint());
     weights.scales.push_back(static_cast<float>(perTensor.getScale()));
   } else if (auto perAxis =
                  dyn_cast<quant::UniformQuantizedPerAxisType>(quantized)) {
@@ -63,22 +84,12 @@ std::string readWeights(Value operand, const nn::WeightMatrix &matrix,
       return "has weights quantized along axis " +
              std::to_string(perAxis.getQuantizedDimension()) +
              "; only per tensor and per output channel can be computed";
-    zeros.assign(perAxis.getZeroPoints().begin(),
-                 perAxis.getZeroPoints().end());
+    weights.zeros.assign(perAxis.getZeroPoints().begin(),
+                         perAxis.getZeroPoints().end());
     for (double scale : perAxis.getScales())
       weights.scales.push_back(static_cast<float>(scale));
   } else {
     return "has weights of an unknown quantized type";
-  }
-  weights.values.resize(values->size());
-  int64_t columns = matrix.columns * matrix.groups;
-  for (size_t i = 0; i < values->size(); ++i) {
-    size_t column = (i / matrix.columnStride) % columns;
-    int64_t value = (*values)[i] - zeros[zeros.size() == 1 ? 0 : column];
-    if (value < -128 || value > 127)
-      return "has the weight " + std::to_string(value) +
-             " after subtracting its zero point, which 8 bits do not hold";
-    weights.values[i] = static_cast<int8_t>(value);
   }
   return {};
 }
@@ -87,7 +98,7 @@ std::string readWeights(Value operand, const nn::WeightMatrix &matrix,
 std::string readBias(Operation *op, const nn::WeightMatrix &matrix,
                      float scaleX, const std::vector<float> &scales,
                      std::vector<int32_t> &bias) {
-  bias.assign(matrix.columns * matrix.groups, 0);
+  bias.assign(matrix.allColumns(), 0);
   if (matrix.bias < 0)
     return {};
   Value operand = op->getOperand(matrix.bias);
@@ -118,24 +129,6 @@ std::string readBias(Operation *op, const nn::WeightMatrix &matrix,
   return {};
 }
 
-Dims swapLastAxes(ArrayRef<int64_t> perm) {
-  Dims swapped(perm);
-  auto rank = static_cast<int64_t>(perm.size());
-  for (int64_t &axis : swapped)
-    axis = axis == rank - 1 ? rank - 2 : axis == rank - 2 ? rank - 1 : axis;
-  return swapped;
-}
-
-StringRef nameOf(Location loc) {
-  if (auto named = dyn_cast<NameLoc>(loc))
-    return named.getName();
-  if (auto fused = dyn_cast<FusedLoc>(loc))
-    for (Location part : fused.getLocations())
-      if (StringRef name = nameOf(part); !name.empty())
-        return name;
-  return {};
-}
-
 } // namespace
 
 LogicalResult Lowering::lowerWeighted(Operation *op,
@@ -156,65 +149,8 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   if (!problem.empty())
     return fail(op, problem);
 
-  // Where the windows lie: the map, its layout, and the result's.
-  Map map;
-  cim::WindowAttr window =
-      cim::WindowAttr::get(op->getContext(), matrix.kernel, matrix.stride,
-                           matrix.pad, matrix.dilation);
-  Dims outputShape = shapeOf(output), outputPerm;
-  // Canonical position of each element of a flattened window, where the rows
-  // of the matrix are those of a reshaped map.
-  std::vector<int64_t> flattened;
-  if (matrix.windowed) {
-    map = inLayout(input, channelsLast(shapeOf(input).size()));
-    outputPerm = channelsLast(outputShape.size());
-  } else {
-    auto pending = maps.find(input);
-    Dims shape = shapeOf(input);
-    if (pending != maps.end() &&
-        ArrayRef<int64_t>(pending->second.shape) != ArrayRef<int64_t>(shape) &&
-        product(shape) == matrix.channels) {
-      // A reshape to one vector: the window is the whole map.
-      map = pending->second;
-      std::vector<int64_t> index(matrix.channels);
-      std::iota(index.begin(), index.end(), 0);
-      flattened.resize(index.size());
-      permute({map.shape.begin(), map.shape.end()},
-              {map.perm.begin(), map.perm.end()}, sizeof(int64_t), index.data(),
-              flattened.data());
-      auto type = cast<RankedTensorType>(map.value.getType());
-      int64_t kernel[] = {type.getDimSize(0), type.getDimSize(1)};
-      window = cim::WindowAttr::get(op->getContext(), kernel, {1, 1}, {0, 0},
-                                    {1, 1});
-      outputPerm = identityPerm(outputShape.size());
-    } else {
-      map = use(input);
-      size_t rank = shape.size();
-      if (rank > 0 && map.perm.back() != matrix.channelAxis) {
-        Dims perm = identityPerm(rank);
-        if (matrix.channelAxis != static_cast<int64_t>(rank) - 1)
-          perm = swapLastAxes(perm);
-        map = relayout(loc, map, perm);
-      }
-      Dims perm = map.perm;
-      if (rank > 1 && matrix.channelAxis != static_cast<int64_t>(rank) - 1)
-        perm = swapLastAxes(perm);
-      // Leading axes that the weights' rank adds.
-      size_t added = outputShape.size() - rank;
-      outputPerm = identityPerm(added);
-      for (int64_t axis : perm)
-        outputPerm.push_back(axis + static_cast<int64_t>(added));
-    }
-  }
-  auto inputType = cast<RankedTensorType>(map.value.getType());
-  std::array<int64_t, 3> out = {1, 1, matrix.columns * matrix.groups};
-  if (matrix.windowed)
-    out = grouped(permuted(outputShape, outputPerm));
-  else if (flattened.empty())
-    out = {inputType.getDimSize(0), inputType.getDimSize(1), out[2]};
-
-  int64_t N = matrix.columns * matrix.groups;
-  int64_t kh = matrix.kernel[0], kw = matrix.kernel[1];
+  WeightedForm form = weightedForm(op, matrix, x->zero);
+  int64_t N = matrix.allColumns();
   std::vector<float> multiplier;
   for (float scale : weights.scales)
     multiplier.push_back(numerics::multiplier(x->scale, scale, y->scale));
@@ -237,101 +173,69 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
         y->range.min, y->range.max, IntegerAttr());
   };
 
-  if (matrix.windowed && matrix.channels == 1 && matrix.groups > 1) {
-    std::vector<char> cells(static_cast<size_t>(kh * kw * N));
-    for (int64_t n = 0; n < N; ++n) {
-      int64_t sum = 0;
-      for (int64_t i = 0; i < kh; ++i)
-        for (int64_t j = 0; j < kw; ++j) {
-          int8_t w =
-              weights
-                  .values[n * matrix.columnStride + i * matrix.kernelRowStride +
-                          j * matrix.kernelPixelStride];
-          cells[(i * kw + j) * N + n] = static_cast<char>(w);
-          sum += w;
-        }
-      fold(n, sum);
-    }
-    auto type = RankedTensorType::get({kh, kw, N}, builder.getI8Type());
-    Value sums = cim::DepthwiseOp::create(
-        builder, loc, RankedTensorType::get(out, i32), map.value,
-        makeElements(type, cells, "depthwise"), window, x->zero, IntegerAttr());
-    define(output, requantize(sums, 0, N), outputPerm);
-    return success();
-  }
-
-  // One dense matrix; the blocks of other groups are zero.
-  int64_t channels = matrix.channels * matrix.groups;
+  // One dense matrix, in which the blocks of other groups are zero; or, where
+  // groups have one channel, one row for each tap.
+  bool depthwise = form.channels == 1 && matrix.groups > 1;
+  int64_t kh = form.window.getKernel()[0], kw = form.window.getKernel()[1];
+  int64_t channels = depthwise ? 1 : form.channels * matrix.groups;
   int64_t K = kh * kw * channels;
-  std::vector<char> cells(static_cast<size_t>(K * N), 0);
+  ByteMatrices cells(K * N);
   for (int64_t n = 0; n < N; ++n) {
-    int64_t sum = 0, group = n / matrix.columns;
+    int64_t sum = 0;
+    int64_t first = depthwise ? 0 : n / matrix.columns * form.channels;
     for (int64_t i = 0; i < kh; ++i)
       for (int64_t j = 0; j < kw; ++j)
-        for (int64_t c = 0; c < matrix.channels; ++c) {
-          int64_t k = (i * kw + j) * channels + group * matrix.channels + c;
-          int64_t row = flattened.empty() ? c : flattened[c];
-          int8_t w =
-              weights
-                  .values[n * matrix.columnStride + i * matrix.kernelRowStride +
-                          j * matrix.kernelPixelStride +
-                          row * matrix.channelStride];
-          cells[k * N + n] = static_cast<char>(w);
+        for (int64_t c = 0; c < form.channels; ++c) {
+          int64_t w = weights.at(n, form.weight(matrix, n, i, j, c));
+          cells.set(((i * kw + j) * channels + first + c) * N + n, w);
           sum += w;
         }
     fold(n, sum);
   }
-  StringRef name = nameOf(loc);
-  // As many cells for a weight as its type needs; more where a zero point has
-  // moved the integers.
-  auto stored = cast<quant::QuantizedType>(
-      getElementTypeOrSelf(op->getOperand(matrix.weights).getType()));
-  auto fits = [&](int64_t bits) {
-    int64_t most = (int64_t(1) << (bits - 1)) - 1;
-    return stored.getStorageTypeMin() >= -most - 1 &&
-           stored.getStorageTypeMax() <= most &&
-           llvm::all_of(cells, [&](char cell) {
-             return int8_t(cell) >= -most - 1 && int8_t(cell) <= most;
-           });
+  auto add = [&](ArrayRef<Value> terms) -> Value {
+    if (terms.size() == 1)
+      return terms.front();
+    return cim::SumOp::create(builder, loc, terms.front().getType(), terms,
+                              IntegerAttr());
   };
-  int64_t bits = 1;
-  while (bits < 8 && !fits(bits))
-    bits *= 2;
-  auto type = RankedTensorType::get({K, N}, builder.getI8Type());
-  OpBuilder detached(op->getContext());
-  auto symbol = cim::WeightsOp::create(
-      detached, loc, name.empty() ? "weights" : name,
-      makeElements(type, cells, name.empty() ? "weights" : name), bits);
-  symbols.insert(symbol, module.getBody()->begin());
-
-  // Tiles of equal height, in whole row groups, and of whole macros in width.
-  int64_t pieces = ceilDiv(K, chip.macro.rows);
-  int64_t height = std::min(
-      chip.macro.rows, ceilDiv(ceilDiv(K, pieces), chip.macro.active_rows) *
-                           chip.macro.active_rows);
-  int64_t width = std::max<int64_t>(1, chip.weightColumns(bits)) *
-                  chip.hierarchy.macros_per_core;
-  SmallVector<Value> parts;
-  for (int64_t n = 0; n < N; n += width) {
-    int64_t columns = std::min(width, N - n);
-    auto sumType = RankedTensorType::get({out[0], out[1], columns}, i32);
-    SmallVector<Value> partials;
-    for (int64_t k = 0; k < K; k += height)
-      partials.push_back(cim::MvmOp::create(
-          builder, loc, sumType, map.value, symbol.getSymName(), window, k,
-          std::min(height, K - k), n, 0, x->zero, IntegerAttr(),
-          DenseI64ArrayAttr(), 0));
-    Value sums = partials.front();
-    if (partials.size() > 1)
-      sums = cim::SumOp::create(builder, loc, sumType, partials, IntegerAttr());
-    parts.push_back(requantize(sums, n, columns));
+  SmallVector<Value> parts, terms;
+  if (depthwise) {
+    auto type = RankedTensorType::get({kh, kw, N}, builder.getI8Type());
+    for (const std::vector<char> &term : cells.terms)
+      terms.push_back(cim::DepthwiseOp::create(
+          builder, loc, RankedTensorType::get(form.out, i32), form.map.value,
+          makeElements(type, term, "depthwise"), form.window, x->zero,
+          IntegerAttr()));
+    parts.push_back(requantize(add(terms), 0, N));
+  } else {
+    // As many cells for a weight as its type needs; more where a zero point has
+    // moved the integers.
+    auto stored = cast<quant::QuantizedType>(
+        getElementTypeOrSelf(op->getOperand(matrix.weights).getType()));
+    auto fits = [&](int64_t bits) {
+      int64_t most = (int64_t(1) << (bits - 1)) - 1;
+      return stored.getStorageTypeMin() >= -most - 1 &&
+             stored.getStorageTypeMax() <= most && cells.terms.size() == 1 &&
+             llvm::all_of(cells.terms.front(), [&](char cell) {
+               return int8_t(cell) >= -most - 1 && int8_t(cell) <= most;
+             });
+    };
+    int64_t bits = 1;
+    while (bits < 8 && !fits(bits))
+      bits *= 2;
+    SmallVector<cim::WeightsOp> symbols;
+    for (const std::vector<char> &term : cells.terms)
+      symbols.push_back(makeWeights(loc, K, N, term, bits));
+    for (int64_t n = 0, width = tileColumns(bits); n < N; n += width) {
+      int64_t columns = std::min(width, N - n);
+      terms.clear();
+      for (auto [symbol, term] : llvm::zip(symbols, cells.terms))
+        terms.push_back(
+            tileSums(loc, form, symbol, term, 0, K, n, columns, x->zero));
+      parts.push_back(requantize(add(terms), n, columns));
+    }
   }
-  Value joined = parts.front();
-  if (parts.size() > 1)
-    joined = cim::ConcatOp::create(builder, loc,
-                                   RankedTensorType::get(out, outElement),
-                                   parts, 2, IntegerAttr());
-  define(output, joined, outputPerm);
+  defineWeighted(output, form, parts);
   return success();
 }
 

@@ -48,6 +48,29 @@ struct Quant {
   }
 };
 
+/// Where the windows of a weighted sum lie in its input's map, and its results
+/// in the result's.
+struct WeightedForm {
+  Map map;
+  cim::WindowAttr window;
+  /// Channels of a group in the map: those of the matrix for each of the
+  /// kernel's planes.
+  int64_t channels = 0;
+  std::array<int64_t, 3> out = {1, 1, 1}; ///< R x P x C of the sums
+  Dims outputPerm;
+  /// Sums lie in `samples` blocks of rows, of which the first `keptRows` are
+  /// results; the windows of the others reach into the next sample.
+  int64_t samples = 1, keptRows = 0;
+  /// Canonical position of each element of a flattened window, where the rows
+  /// of the matrix are those of a reshaped map.
+  std::vector<int64_t> flattened;
+
+  /// The element of the weight tensor for column n of all and channel c of row
+  /// i and pixel j of the window.
+  int64_t weight(const nn::WeightMatrix &matrix, int64_t n, int64_t i,
+                 int64_t j, int64_t c) const;
+};
+
 /// Nothing where the element type is not quantized per tensor.
 std::optional<Quant> getQuant(mlir::Type type);
 
@@ -55,6 +78,8 @@ std::optional<Quant> getQuant(mlir::Type type);
 mlir::Type machineElement(mlir::Type element);
 
 Dims shapeOf(mlir::Value value);
+bool isFloat(mlir::Value value);
+Dims swapLastAxes(llvm::ArrayRef<int64_t> perm);
 Dims identityPerm(size_t rank);
 /// [0, 2, .., 1]: NCHW as N, H, W, C.
 Dims channelsLast(size_t rank);
@@ -119,6 +144,38 @@ private:
   /// The integers (or floats) of `from` as those of `to` for data movement.
   mlir::FailureOr<mlir::Value> moved(mlir::Operation *op, mlir::Value value,
                                      mlir::Type from, mlir::Type to);
+
+  // WeightTiles.cpp
+  /// Brings the input into a form that windows of rows and pixels slide over;
+  /// what lies outside it reads `pad`.
+  WeightedForm weightedForm(mlir::Operation *op, const nn::WeightMatrix &matrix,
+                            int64_t pad);
+  void placeWindows(mlir::Operation *op, const nn::WeightMatrix &matrix,
+                    int64_t pad, WeightedForm &form);
+  mlir::Value joinChannels(mlir::Location loc, const WeightedForm &form,
+                           llvm::ArrayRef<mlir::Value> parts);
+  /// Records the result, of which all columns are in `parts`.
+  void defineWeighted(mlir::Value output, const WeightedForm &form,
+                      llvm::ArrayRef<mlir::Value> parts);
+  /// A symbol for rows x columns weights, named after the node.
+  cim::WeightsOp makeWeights(mlir::Location loc, int64_t rows, int64_t columns,
+                             const std::vector<char> &cells, int64_t bits);
+  /// Weight columns of one core.
+  int64_t tileColumns(int64_t bits) const;
+  /// Products with rows [begin, end) and columns [column, column + columns) of
+  /// the weights, whose values are `cells`; tiles of zeros are left out.
+  mlir::Value tileSums(mlir::Location loc, const WeightedForm &form,
+                       cim::WeightsOp weights, const std::vector<char> &cells,
+                       int64_t begin, int64_t end, int64_t column,
+                       int64_t columns, int64_t pad);
+  // LowerWideWeighted.cpp
+  /// Sums of fp32 products (rule R13) and the bias, by ranges of columns.
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>>
+  wideProduct(mlir::Operation *op, const nn::WeightMatrix &matrix,
+              WeightedForm form, llvm::ArrayRef<float> weights,
+              llvm::ArrayRef<float> bias);
+  mlir::LogicalResult lowerWideWeighted(mlir::Operation *op,
+                                        const nn::WeightMatrix &matrix);
 
   // LowerWeighted.cpp
   mlir::LogicalResult lowerWeighted(mlir::Operation *op,

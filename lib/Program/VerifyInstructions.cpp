@@ -24,6 +24,7 @@ struct Interval {
 
 /// Sets of element types, as bits by type number.
 enum TypeSet : unsigned {
+  Int8 = 0x01,
   Bytes = 0x03,
   Halves = 0x0c,
   Int32 = 0x10,
@@ -80,6 +81,9 @@ public:
   void operator()(const isa::Send &r);
   void operator()(const isa::Mvm &r);
   void operator()(const isa::Requantize &r);
+  void operator()(const isa::Unit &r);
+  void operator()(const isa::Digits &r);
+  void operator()(const isa::Combine &r);
   void operator()(const isa::AddQ &r);
   void operator()(const isa::MulQ &r);
   void operator()(const isa::Lookup &r);
@@ -125,6 +129,8 @@ private:
   template <typename Record>
   const isa::View &triple(const Record &r, unsigned types);
   void cellsProgrammed(const isa::Mvm &r, uint32_t macro, int64_t columns);
+  /// One fp32 number a row.
+  void units(uint16_t id, const isa::Affine &index);
   void element(const char *field, const isa::View &v, Wide low, Wide high);
 
   const Tables &tables;
@@ -403,6 +409,48 @@ void StreamVerifier::operator()(const isa::Requantize &r) {
   constants("constants", r.constants, Wide(dst.channels) * 8);
 }
 
+void StreamVerifier::units(uint16_t id, const isa::Affine &index) {
+  const isa::View &v = view("units", id, Float);
+  row("units_row", v, index);
+}
+
+void StreamVerifier::operator()(const isa::Unit &r) {
+  view("src", r.src, Float);
+  row("dst_row", view("dst", r.dst, Float), r.dst_row);
+  window(r.window);
+}
+
+void StreamVerifier::operator()(const isa::Digits &r) {
+  const isa::View &src = view("src", r.src, Float);
+  const isa::View &dst = view("dst", r.dst, Int8);
+  row("dst_row", dst, r.dst_row);
+  units(r.units, r.units_row);
+  Wide channels =
+      Wide(window(r.window).kernel_rows) * numerics::kWideDigits * src.channels;
+  if (dst.pixels < src.pixels || dst.channels < channels)
+    fail(fmt::format("digits of {} pixels take {} channels a pixel, but dst "
+                     "has {} x {} pixels and channels",
+                     src.pixels, text(channels), dst.pixels, dst.channels));
+}
+
+void StreamVerifier::operator()(const isa::Combine &r) {
+  const isa::View &src = view("src", r.src, Int32);
+  const isa::View &dst = view("dst", r.dst, Float);
+  row("src_row", src, r.src_row);
+  row("dst_row", dst, r.dst_row);
+  units(r.units, r.units_row);
+  Interval first = range(r.dst_pixel);
+  require(first.low >= 0, "dst_pixel can be negative");
+  int64_t pixels = std::min<int64_t>(r.count, dst.pixels - first.low);
+  if (pixels > static_cast<int64_t>(src.pixels) ||
+      src.channels < Wide(dst.channels) * numerics::kWideDigits)
+    fail(fmt::format("src has {} x {} pixels and channels, but {} x {} are "
+                     "written, each from {} channels",
+                     src.pixels, src.channels, pixels, dst.channels,
+                     numerics::kWideDigits));
+  constants("constants", r.constants, Wide(dst.channels) * 8);
+}
+
 void StreamVerifier::operator()(const isa::AddQ &r) {
   triple(r, UpTo16);
   require(r.low <= r.high, "low is above high");
@@ -443,15 +491,17 @@ void StreamVerifier::operator()(const isa::RowSum &r) {
 }
 
 void StreamVerifier::operator()(const isa::Depthwise &r) {
-  const isa::View &src = view("src", r.src, UpTo16);
-  const isa::View &dst = view("dst", r.dst, Int32);
+  const isa::View &src = view("src", r.src, UpTo16 | Float);
+  bool isFloat = Float >> src.type & 1;
+  const isa::View &dst = view("dst", r.dst, isFloat ? Float : Int32);
   row("dst_row", dst, r.dst_row);
   const isa::Window &w = window(r.window);
   if (dst.channels % src.channels != 0)
     fail(fmt::format("{} output channels are no multiple of {} input channels",
                      dst.channels, src.channels));
   constants("weights", r.weights,
-            Wide(w.kernel_rows) * w.kernel_pixels * dst.channels);
+            Wide(w.kernel_rows) * w.kernel_pixels * dst.channels *
+                (isFloat ? 4 : 1));
 }
 
 void StreamVerifier::element(const char *field, const isa::View &v, Wide low,

@@ -37,6 +37,12 @@ bool isFloatFunction(Operation *op) {
                                   nn::SoftmaxOp, nn::ConcatOp>(op);
 }
 
+// A sum of products of an activation with constant weights.
+bool isWeighted(Operation *op) {
+  auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op);
+  return weighted && weighted.getWeightMatrix();
+}
+
 // A number type that the chip does not have, such as int64; null where there is
 // none.
 Type foreignType(Operation *op) {
@@ -54,6 +60,8 @@ Type foreignType(Operation *op) {
 }
 
 struct NNVerifyQuantized : impl::NNVerifyQuantizedBase<NNVerifyQuantized> {
+  using NNVerifyQuantizedBase::NNVerifyQuantizedBase;
+
   void runOnOperation() override {
     // A module without any quantized type has never seen calibration data.
     bool everQuantized = false;
@@ -81,7 +89,7 @@ struct NNVerifyQuantized : impl::NNVerifyQuantizedBase<NNVerifyQuantized> {
 
 private:
   // Why the chip cannot compute an operation; empty where it can.
-  static std::string reason(Operation *op, bool everQuantized) {
+  std::string reason(Operation *op, bool everQuantized) {
     if (Type foreign = foreignType(op)) {
       std::string text;
       llvm::raw_string_ostream(text) << foreign;
@@ -90,13 +98,21 @@ private:
     }
     if (!anyFloat(op) || isFloatFunction(op))
       return "";
+    bool weighted = isWeighted(op);
+    if (weighted && precision == "float")
+      return "";
     std::string what =
-        isa<nn::ConvOp, nn::MatMulOp>(op)
-            ? "is a weighted sum in float, which the arrays cannot compute"
+        weighted ? "is a weighted sum in float, which the arrays compute "
+                   "with --precision float only"
+        : isa<nn::ConvOp, nn::MatMulOp>(op)
+            ? "is a product of two activations in float, which has no form on "
+              "the chip"
             : "has no float form on the vector unit";
-    if (!everQuantized)
+    if (!everQuantized && precision != "float")
       return what + "; the model is float and its ranges are unknown: give "
                     "samples with --calibrate DIR";
+    if (!everQuantized)
+      return what;
     return what + missing(op);
   }
 

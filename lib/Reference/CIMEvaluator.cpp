@@ -111,7 +111,40 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
     slots[argument] = std::move(slot);
   }
 
+  FailureOr<SmallVector<cim::RowLoop>> loops =
+      cim::findRowLoops(function.getBody().front());
+  if (failed(loops))
+    return Error{ExitCode::InvalidInput, "a cim.delay cannot be evaluated"};
+  llvm::DenseMap<Operation *, const cim::RowLoop *> loopOf;
+  for (const cim::RowLoop &loop : *loops)
+    for (Operation *op : loop.body)
+      loopOf[op] = &loop;
+  auto release = [&](Operation *op) {
+    for (Value operand : op->getOperands()) {
+      auto found = slots.find(operand);
+      if (--found->second.remaining == 0)
+        slots.erase(found);
+    }
+  };
   for (Operation &op : function.getBody().front()) {
+    // A loop runs where it ends: all that it reads is there then.
+    if (const cim::RowLoop *loop = loopOf.lookup(&op)) {
+      if (&op != loop->last)
+        continue;
+      LoopValues values;
+      for (Operation *inner : loop->body)
+        for (Value operand : inner->getOperands())
+          if (auto found = slots.find(operand); found != slots.end())
+            values[operand] = found->second.tensor;
+      if (Status status = evaluateRowLoop(*loop, values); !status)
+        return status.takeError();
+      for (Operation *inner : loop->body)
+        for (Value result : inner->getResults())
+          slots[result] = Slot{std::move(values[result]), usesOf(result)};
+      for (Operation *inner : loop->body)
+        release(inner);
+      continue;
+    }
     std::vector<const HostTensor *> in;
     for (Value operand : op.getOperands()) {
       auto found = slots.find(operand);
@@ -139,11 +172,7 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
     Result<HostTensor> result = evaluateCIMOp(&op, in);
     if (!result)
       return result.takeError();
-    for (Value operand : op.getOperands()) {
-      auto found = slots.find(operand);
-      if (--found->second.remaining == 0)
-        slots.erase(found);
-    }
+    release(&op);
     if (size_t uses = usesOf(op.getResult(0)))
       slots[op.getResult(0)] = Slot{std::move(*result), uses};
   }

@@ -99,6 +99,19 @@ HostTensor requantize(cim::RequantizeOp op, Inputs in, HostTensor result) {
   return result;
 }
 
+HostTensor combine(cim::CombineOp op, Inputs in, HostTensor result) {
+  ArrayRef<float> units = op.getWeightUnits(), bias = op.getBias();
+  int64_t channels = result.shape[2], row = result.shape[1] * channels;
+  for (int64_t i = 0, size = result.size(); i < size; ++i) {
+    int64_t c = i % channels;
+    result.as<float>()[i] = numerics::wideCombine(
+        in[0]->as<int32_t>() + i * numerics::kWideDigits,
+        in[1]->as<float>()[i / row], units[units.size() == 1 ? 0 : c],
+        bias[bias.size() == 1 ? 0 : c]);
+  }
+  return result;
+}
+
 HostTensor add(cim::AddOp op, Inputs in, HostTensor result) {
   numerics::AddConstants constants{op.getRa().convertToFloat(),
                                    op.getRb().convertToFloat(),
@@ -286,7 +299,7 @@ Result<HostTensor> emptyMap(Operation *op, Type type) {
   return HostTensor(*element, map.getShape().vec());
 }
 
-Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in) {
+Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in, int64_t rows) {
   if (!isa<cim::StreamOpInterface>(op))
     return Error{ExitCode::InvalidInput,
                  "'" + op->getName().getStringRef().str() +
@@ -295,6 +308,8 @@ Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in) {
   if (!empty)
     return empty;
   HostTensor result = std::move(*empty);
+  if (rows >= 0)
+    result = HostTensor(result.type, {rows, result.shape[1], result.shape[2]});
   using R = Result<HostTensor>;
   auto with = [&](auto fn) {
     return [&, fn](auto concrete) {
@@ -302,10 +317,10 @@ Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in) {
     };
   };
   return llvm::TypeSwitch<Operation *, R>(op)
-      .Case<cim::MvmOp, cim::DepthwiseOp, cim::MaxPoolOp, cim::AvgPoolOp>(
-          [&](auto o) {
-            return evaluateWindowOp(o, *in[0], std::move(result));
-          })
+      .Case<cim::MvmOp, cim::DepthwiseOp, cim::MaxPoolOp, cim::AvgPoolOp,
+            cim::UnitOp>([&](auto o) {
+        return evaluateWindowOp(o, *in[0], std::move(result));
+      })
       .Case<cim::ConstantOp>([&](auto o) {
         HostTensor value = toHostTensor(o.getValue());
         value.shape = result.shape;
@@ -315,6 +330,10 @@ Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in) {
         result.data = in[0]->data;
         return R(std::move(result));
       })
+      .Case<cim::DigitsOp>([&](auto o) {
+        return R(evaluateDigits(o, *in[0], *in[1], std::move(result)));
+      })
+      .Case<cim::CombineOp>(with(combine))
       .Case<cim::SumOp>(with(sum))
       .Case<cim::RequantizeOp>(with(requantize))
       .Case<cim::AddOp>(with(add))

@@ -146,6 +146,46 @@ HostTensor depthwise(cim::DepthwiseOp op, const HostTensor &in,
   return result;
 }
 
+HostTensor depthwiseF32(cim::DepthwiseOp op, const HostTensor &in,
+                        HostTensor result) {
+  Extents extents(in), out(result);
+  HostTensor weights = toHostTensor(op.getWeights());
+  Taps taps{op.getWindow()};
+  int64_t multiple = out.channels / extents.channels;
+  for (int64_t r = 0; r < out.rows; ++r)
+    for (int64_t p = 0; p < out.pixels; ++p) {
+      auto *sums = result.as<float>() + out.at(r, p);
+      for (int64_t i = 0; i < taps.rows(); ++i)
+        for (int64_t j = 0; j < taps.pixels(); ++j) {
+          int64_t row = taps.row(r, i), pixel = taps.pixel(p, j);
+          if (!extents.has(row, pixel))
+            continue;
+          const auto *w =
+              weights.as<float>() + (i * taps.pixels() + j) * out.channels;
+          const auto *x = in.as<float>() + extents.at(row, pixel);
+          for (int64_t c = 0; c < out.channels; ++c)
+            sums[c] = numerics::multiplyAdd(sums[c], x[c / multiple], w[c]);
+        }
+    }
+  return result;
+}
+
+HostTensor unit(cim::UnitOp op, const HostTensor &in, HostTensor result) {
+  Extents extents(in);
+  Taps taps{op.getWindow()};
+  int64_t size = extents.pixels * extents.channels;
+  for (int64_t r = 0; r < result.shape[0]; ++r) {
+    float largest = 0.0f;
+    for (int64_t i = 0; i < taps.rows(); ++i)
+      if (int64_t row = taps.row(r, i); extents.has(row, 0))
+        for (int64_t e = 0; e < size; ++e)
+          largest = numerics::largerMagnitude(largest,
+                                              in.as<float>()[row * size + e]);
+    result.as<float>()[r] = numerics::wideUnit(largest);
+  }
+  return result;
+}
+
 template <typename T>
 void maxPool(const T *in, const Extents &extents, const Taps &taps, T *to,
              const Extents &out) {
@@ -202,12 +242,35 @@ HostTensor avgPool(cim::AvgPoolOp op, const HostTensor &in, HostTensor result) {
 
 } // namespace
 
+HostTensor evaluateDigits(cim::DigitsOp op, const HostTensor &in,
+                          const HostTensor &units, HostTensor result) {
+  Extents extents(in);
+  Taps taps{op.getWindow()};
+  int64_t width = extents.channels * numerics::kWideDigits;
+  auto *to = result.as<int8_t>();
+  for (int64_t r = 0; r < result.shape[0]; ++r)
+    for (int64_t p = 0; p < extents.pixels; ++p)
+      for (int64_t i = 0; i < taps.rows(); ++i, to += width) {
+        int64_t row = taps.row(r, i);
+        if (!extents.has(row, p))
+          continue;
+        const auto *x = in.as<float>() + extents.at(row, p);
+        for (int64_t c = 0; c < extents.channels; ++c)
+          numerics::wideDigits(x[c], units.as<float>()[r],
+                               to + c * numerics::kWideDigits);
+      }
+  return result;
+}
+
 Result<HostTensor> evaluateWindowOp(Operation *op, const HostTensor &in,
                                     HostTensor result) {
   if (auto tile = dyn_cast<cim::MvmOp>(op))
     return mvm(tile, in, std::move(result));
   if (auto sums = dyn_cast<cim::DepthwiseOp>(op))
-    return depthwise(sums, in, std::move(result));
+    return in.type == DType::F32 ? depthwiseF32(sums, in, std::move(result))
+                                 : depthwise(sums, in, std::move(result));
+  if (auto units = dyn_cast<cim::UnitOp>(op))
+    return unit(units, in, std::move(result));
   if (auto pool = dyn_cast<cim::AvgPoolOp>(op))
     return avgPool(pool, in, std::move(result));
   auto pool = cast<cim::MaxPoolOp>(op);

@@ -23,13 +23,24 @@ Result<HostTensor> emptyMap(mlir::Operation *op, mlir::Type type);
 
 /// Evaluates one operation; its operands are feature maps R x P x C of the
 /// types the verifier allows.
+/// `rows`: of the result, where it is not to be the whole of it.
 Result<HostTensor> evaluateCIMOp(mlir::Operation *op,
-                                 const std::vector<const HostTensor *> &in);
+                                 const std::vector<const HostTensor *> &in,
+                                 int64_t rows = -1);
+
+/// Evaluates a loop row by row. `values` holds the operands from outside, and
+/// then the results.
+using LoopValues = llvm::DenseMap<mlir::Value, HostTensor>;
+Status evaluateRowLoop(const cim::RowLoop &loop, LoopValues &values);
 
 /// The products of weight tiles, in CIMEvaluatorWindows.cpp like all
 /// operations that slide a window.
 Result<HostTensor> evaluateWindowOp(mlir::Operation *op, const HostTensor &in,
                                     HostTensor result);
+
+/// Rule R13, for every row under the window of a row of the result.
+HostTensor evaluateDigits(cim::DigitsOp op, const HostTensor &in,
+                          const HostTensor &units, HostTensor result);
 
 /// Calls `fn` with a pointer to the elements, by the type of an 8-bit tensor.
 template <typename Tensor, typename Fn> auto withBytes(Tensor &tensor, Fn fn) {

@@ -499,7 +499,11 @@ Step reference::compileInstruction(SchedState &state, Operation *op,
       .Case([&](sched::MaxPoolOp o) { return maxPool(state, o); })
       .Case([&](sched::AvgPoolOp o) { return avgPool(state, o); })
       .Case([&](sched::RowSumOp o) { return rowSum(state, o); })
-      .Case([&](sched::DepthwiseOp o) { return depthwise(state, o); })
+      .Case([&](sched::DepthwiseOp o) {
+        return state.view(o.getDst()).type == DType::F32
+                   ? compileWideInstruction(state, o)
+                   : depthwise(state, o);
+      })
       .Case([&](sched::MoveOp o) { return move(state, o); })
       .Case([&](sched::FillOp o) { return fill(state, o); })
       .Case([&](sched::SoftmaxQOp o) { return softmaxQ(state, o); })
@@ -510,5 +514,5 @@ Step reference::compileInstruction(SchedState &state, Operation *op,
       .Case([&](sched::MatMulOp o) { return matmul(state, o); })
       .Case([&](sched::MapOp o) { return map(state, o); })
       .Case([&](sched::SoftmaxF32Op o) { return softmaxF32(state, o); })
-      .Default(Step());
+      .Default([&](Operation *o) { return compileWideInstruction(state, o); });
 }

@@ -91,6 +91,8 @@ struct SchedState {
 
 /// Compiles an instruction that computes; empty where there is no such.
 Step compileInstruction(SchedState &state, mlir::Operation *op, int64_t core);
+/// Those of rule R13 and fp32 depthwise sums.
+Step compileWideInstruction(SchedState &state, mlir::Operation *op);
 
 } // namespace cimc::reference
 

@@ -109,7 +109,8 @@ void ChannelPlan::chooseChunks(func::FuncOp function, const ChipSpec &chip) {
   });
   auto fits = [&](Operation *op) {
     for (Operation *user : op->getResult(0).getUsers())
-      if (!isa<cim::RequantizeOp>(user) && !candidates.contains(user))
+      if (!isa<cim::RequantizeOp, cim::CombineOp>(user) &&
+          !candidates.contains(user))
         return false;
     return isa<cim::MvmOp>(op) || llvm::all_of(op->getOperands(), [&](Value v) {
              return v.getDefiningOp() && candidates.contains(v.getDefiningOp());
@@ -298,16 +299,23 @@ FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
     return failure();
   plan.chooseChunks(function, chip);
 
+  function.walk([&](cim::DelayInputOp input) {
+    plan.delays[input.getNumber()] = &input->getOpOperand(0);
+  });
   // Operations on one core that read the same value share a channel.
   llvm::DenseMap<std::pair<Value, int64_t>, unsigned> shared;
   for (Operation &op : function.getBody().front()) {
     bool returns = isa<func::ReturnOp>(op);
     if (!returns && !plan.isStream(&op))
       continue;
-    for (OpOperand &operand : op.getOpOperands()) {
-      Value value = operand.get();
+    SmallVector<OpOperand *> operands = llvm::map_to_vector(
+        op.getOpOperands(), [](OpOperand &o) { return &o; });
+    if (auto delay = dyn_cast<cim::DelayOp>(op))
+      operands.push_back(&plan.delayed(delay));
+    for (OpOperand *operand : operands) {
+      Value value = operand->get();
       if (stripAliases(value).getDefiningOp<cim::ConstantOp>()) {
-        plan.sources[&operand] = Source();
+        plan.sources[operand] = Source();
         continue;
       }
       int64_t core = returns ? -1 : plan.core(&op);
@@ -323,8 +331,8 @@ FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
           shared[{value, core}] = index;
       }
       PlannedChannel &channel = plan.channels[index];
-      channel.whole |= !returns && readsWhole(&op, operand.getOperandNumber());
-      plan.sources[&operand] = Source{index, channel.consumers++};
+      channel.whole |= !returns && readsWhole(&op, operand->getOperandNumber());
+      plan.sources[operand] = Source{index, channel.consumers++};
     }
   }
   for (unsigned i = 0; i < plan.channels.size(); ++i) {

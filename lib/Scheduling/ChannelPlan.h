@@ -75,6 +75,10 @@ public:
   RowForm form(mlir::Value value) const;
   /// The core a stream operation runs on.
   int64_t core(mlir::Operation *op) const;
+  /// What a delay gives a row later.
+  mlir::OpOperand &delayed(cim::DelayOp op) const {
+    return *delays.lookup(op.getNumber());
+  }
   /// Whether the operation becomes a stream.
   bool isStream(mlir::Operation *op) const;
 
@@ -88,6 +92,7 @@ private:
   llvm::DenseMap<mlir::OpOperand *, Source> sources;
   llvm::DenseMap<mlir::Value, int64_t> chunkPixels;
   llvm::DenseMap<mlir::Operation *, int64_t> cores;
+  llvm::DenseMap<int64_t, mlir::OpOperand *> delays; ///< by number
 };
 
 /// Whether the operation needs all rows of an operand at once, at fixed places.

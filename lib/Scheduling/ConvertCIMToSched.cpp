@@ -100,7 +100,8 @@ struct ConvertCIMToSched
     if (!function.getBody().hasOneBlock())
       return function.emitOpError("must have one block to be scheduled");
     for (Operation &op : function.getBody().front()) {
-      if (isa<cim::WeightsOp>(op) || op.hasTrait<OpTrait::IsTerminator>())
+      if (isa<cim::WeightsOp, cim::DelayInputOp>(op) ||
+          op.hasTrait<OpTrait::IsTerminator>())
         continue;
       if (!isa<cim::StreamOpInterface>(op))
         return op.emitOpError("is not at the cim level; run "

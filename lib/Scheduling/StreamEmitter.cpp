@@ -96,11 +96,12 @@ StreamEmitter::Input StreamEmitter::input(OpOperand &operand, int64_t pad) {
   Input in;
   in.channel = source.channel;
   in.consumer = source.consumer;
-  in.rows = cast<cim::StreamOpInterface>(op).getRowDependence(
-      operand.getOperandNumber());
   in.total = form.rows * form.chunks;
-  auto result = cast<RankedTensorType>(op->getResult(0).getType());
-  in.broadcast = form.rows == 1 && result.getDimSize(0) != 1;
+  if (auto stream = dyn_cast<cim::StreamOpInterface>(op)) {
+    in.rows = stream.getRowDependence(operand.getOperandNumber());
+    auto result = cast<RankedTensorType>(op->getResult(0).getType());
+    in.broadcast = form.rows == 1 && result.getDimSize(0) != 1;
+  }
   Geometry g{"",
              in.total,
              form.pixels,
@@ -258,13 +259,15 @@ LogicalResult StreamEmitter::emit(Operation *op) {
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](cim::MvmOp mvm) { return emitMvm(mvm), success(); })
       .Case([&](cim::SumOp sum) { return emitSum(sum), success(); })
-      .Case([&](cim::RequantizeOp r) { return emitRequantize(r), success(); })
+      .Case<cim::RequantizeOp, cim::CombineOp>(
+          [&](Operation *finish) { return emitFinish(finish), success(); })
       .Case([&](cim::RowSumOp sum) { return emitRowSum(sum), success(); })
       .Case<cim::MatMulOp, cim::MoveOp>(
           [&](Operation *whole) { return emitWhole(whole), success(); })
       .Case([&](cim::ReshapeOp reshape) {
         return emitReshape(reshape), success();
       })
+      .Case([&](cim::DelayOp delay) { return emitDelay(delay), success(); })
       .Case([&](cim::ConcatOp concat) {
         return emitRowConcat(concat), success();
       })

@@ -87,11 +87,14 @@ private:
 
   void emitMvm(cim::MvmOp op);
   void emitSum(cim::SumOp op);
-  void emitRequantize(cim::RequantizeOp op);
+  /// What makes a result of int32 sums, chunk by chunk.
+  void emitFinish(mlir::Operation *op);
+  llvm::StringRef finishConstants(mlir::Operation *op);
   void emitRowSum(cim::RowSumOp op);
   void emitWhole(mlir::Operation *op);
   void emitReshape(cim::ReshapeOp op);
   void emitRowConcat(cim::ConcatOp op);
+  void emitDelay(cim::DelayOp op);
   mlir::LogicalResult emitElementwise(mlir::Operation *op);
 
   llvm::StringRef data(mlir::ElementsAttr value);

@@ -91,39 +91,64 @@ void StreamEmitter::emitSum(cim::SumOp op) {
   });
 }
 
-void StreamEmitter::emitRequantize(cim::RequantizeOp op) {
-  RowForm form = plan.form(op.getInput()), result = plan.form(op.getResult());
-  // {i32 bias, f32 multiplier} for each channel.
+/// {i32 bias, f32 multiplier} or {f32 unit, f32 bias} for each channel.
+StringRef StreamEmitter::finishConstants(Operation *op) {
+  int64_t channels = plan.form(op->getResult(0)).channels;
   SmallVector<int32_t> constants;
-  for (int64_t c = 0; c < result.channels; ++c) {
-    float multiplier =
-        op.getMultiplier()[op.getMultiplier().size() == 1 ? 0 : c];
-    constants.push_back(op.getBias()[op.getBias().size() == 1 ? 0 : c]);
-    constants.push_back(llvm::bit_cast<int32_t>(multiplier));
-  }
-  auto table = data(DenseElementsAttr::get(
-      RankedTensorType::get({result.channels, 2}, code.getI32Type()),
+  auto append = [&](auto first, auto second) {
+    for (int64_t c = 0; c < channels; ++c) {
+      constants.push_back(
+          llvm::bit_cast<int32_t>(first[first.size() == 1 ? 0 : c]));
+      constants.push_back(
+          llvm::bit_cast<int32_t>(second[second.size() == 1 ? 0 : c]));
+    }
+  };
+  if (auto requantize = dyn_cast<cim::RequantizeOp>(op))
+    append(requantize.getBias(), requantize.getMultiplier());
+  else if (auto combine = dyn_cast<cim::CombineOp>(op))
+    append(combine.getWeightUnits(), combine.getBias());
+  return data(DenseElementsAttr::get(
+      RankedTensorType::get({channels, 2}, code.getI32Type()),
       ArrayRef<int32_t>(constants)));
+}
 
-  Input in = input(op.getInputMutable());
-  Output out = output(op.getResult());
+void StreamEmitter::emitFinish(Operation *op) {
+  RowForm form = plan.form(op->getOperand(0));
+  RowForm result = plan.form(op->getResult(0));
+  StringRef table = finishConstants(op);
+  Input in = input(op->getOpOperand(0));
+  auto combine = dyn_cast<cim::CombineOp>(op);
+  std::optional<Input> units;
+  if (combine)
+    units = input(combine.getUnitsMutable());
+  Output out = output(op->getResult(0));
   bool chunked = form.chunks > 1;
   Affine row{0, form.chunks, chunked}, next{1, form.chunks, chunked};
+  Affine dstRow{0, 1, 0}, dstPixel{0, 0, chunked ? form.pixels : 0};
   loop(
       result.rows,
       [&] {
+        if (units)
+          waitRow(*units);
         if (chunked)
           begin(out);
         loop(form.chunks, [&] {
           wait(in, next);
           if (!chunked)
             begin(out);
-          sched::RequantizeOp::create(
-              code, loc, in.view, row, out.view, Affine{0, 1, 0},
-              Affine{0, 0, chunked ? form.pixels : 0}, form.pixels, table,
-              op.getZero(), op.getLow(), op.getHigh());
+          if (combine)
+            sched::CombineOp::create(code, loc, in.view, row, out.view, dstRow,
+                                     dstPixel, form.pixels, units->view,
+                                     rowOf(*units), table);
+          else if (auto requantize = dyn_cast<cim::RequantizeOp>(op))
+            sched::RequantizeOp::create(
+                code, loc, in.view, row, out.view, dstRow, dstPixel,
+                form.pixels, table, requantize.getZero(), requantize.getLow(),
+                requantize.getHigh());
           free(in, next);
         });
+        if (units)
+          freeRow(*units);
         end(out, {0, 1, 0});
       },
       chunked);
@@ -272,6 +297,28 @@ void StreamEmitter::emitRowConcat(cim::ConcatOp op) {
   }
 }
 
+void StreamEmitter::emitDelay(cim::DelayOp op) {
+  Output out;
+  out.destinations = plan.destinations(op.getResult());
+  Input initial = input(op->getOpOperand(0)), state = input(plan.delayed(op));
+  wait(initial, {1, 0, 0});
+  out.view = initial.view;
+  out.geometry = initial.geometry;
+  end(out, {0, 0, 0});
+  free(initial, {1, 0, 0});
+  out.view = state.view;
+  out.geometry = state.geometry;
+  if (state.total > 1)
+    loop(state.total - 1, [&] {
+      wait(state, {1, 1, 0});
+      end(out, {0, 1, 0});
+      free(state, {1, 1, 0});
+    });
+  // Nobody asks for what follows the last row.
+  waitAll(state);
+  freeAll(state);
+}
+
 //===----------------------------------------------------------------------===//
 // Row by row
 //===----------------------------------------------------------------------===//
@@ -338,6 +385,17 @@ LogicalResult StreamEmitter::emitElementwise(Operation *op) {
                    sched::DepthwiseOp::create(code, loc, in.view, row, dst, row,
                                               conv.getWindow(),
                                               data(conv.getWeights()));
+                   return success();
+                 })
+                 .Case([&](cim::UnitOp unit) {
+                   sched::UnitOp::create(code, loc, in.view, row, dst, row,
+                                         unit.getWindow());
+                   return success();
+                 })
+                 .Case([&](cim::DigitsOp digits) {
+                   sched::DigitsOp::create(code, loc, in.view, row, dst, row,
+                                           digits.getWindow(), inputs[1].view,
+                                           rowOf(inputs[1]));
                    return success();
                  })
                  .Case([&](cim::SoftmaxOp softmax) {

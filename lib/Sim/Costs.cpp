@@ -117,6 +117,35 @@ public:
     access(r.constants, int64_t{dst.channels} * 8);
     access(dst.address, n * elementBytes(dst.type));
   }
+  void operator()(const isa::Unit &r) {
+    const isa::View &src = view(r.src);
+    int64_t rows = core.windows[r.window].kernel_rows;
+    operations = rows * src.pixels * src.channels;
+    isFloat = true;
+    access(src.address, rows * rowBytes(src));
+    access(view(r.dst).address, rowBytes(view(r.dst)));
+  }
+  void operator()(const isa::Digits &r) {
+    // Scaling and rounding; taking the digits apart is wiring.
+    const isa::View &src = view(r.src);
+    int64_t rows = core.windows[r.window].kernel_rows;
+    operations = rows * src.pixels * src.channels;
+    isFloat = true;
+    access(src.address, rows * rowBytes(src));
+    access(view(r.dst).address, rowBytes(view(r.dst)));
+  }
+  void operator()(const isa::Combine &r) {
+    // Two wide additions, a conversion, the bias.
+    const isa::View &dst = view(r.dst);
+    int64_t pixels = std::min<int64_t>(r.count, int64_t{dst.pixels} -
+                                                    evaluate(r.dst_pixel, at));
+    int64_t n = std::max<int64_t>(pixels, 0) * dst.channels;
+    operations = 4 * n;
+    isFloat = true;
+    access(view(r.src).address, n * numerics::kWideDigits * 4);
+    access(r.constants, int64_t{dst.channels} * 8);
+    access(dst.address, n * 4);
+  }
   void operator()(const isa::AddQ &r) {
     operations = 2 * elements(r.dst);
     rows(r.a, r.b, r.dst);
@@ -143,7 +172,9 @@ public:
   }
   void operator()(const isa::Depthwise &r) {
     operations = windowed(r.src, r.window, r.dst);
-    access(r.weights, taps(r.window) * view(r.dst).channels);
+    isFloat = view(r.dst).type == VF32;
+    access(r.weights, taps(r.window) * view(r.dst).channels *
+                          elementBytes(view(r.src).type));
   }
   void operator()(const isa::Move &r) {
     const isa::Pattern &p = core.patterns[r.pattern];
@@ -272,6 +303,11 @@ int64_t Costs::pixels(const Machine &machine, const StreamInfo &stream,
   if (const auto *mvm = std::get_if<isa::Mvm>(op.record))
     return mvmPixels(*mvm, at);
   if (const auto *r = std::get_if<isa::Requantize>(op.record)) {
+    const isa::View &dst = machine.cores[stream.core].views[r->dst];
+    return std::min<int64_t>(r->count,
+                             int64_t{dst.pixels} - evaluate(r->dst_pixel, at));
+  }
+  if (const auto *r = std::get_if<isa::Combine>(op.record)) {
     const isa::View &dst = machine.cores[stream.core].views[r->dst];
     return std::min<int64_t>(r->count,
                              int64_t{dst.pixels} - evaluate(r->dst_pixel, at));

@@ -230,6 +230,7 @@ void Executor::operator()(const isa::Depthwise &r) {
   int64_t outRow = evaluate(r.src_row, at), channels = dst.channels;
   auto *weights = reinterpret_cast<const int8_t *>(memory + r.weights);
   int64_t multiplier = channels / std::max<int64_t>(src.channels, 1);
+  bool isFloat = dst.type == VF32;
   bool fast = isByte(src.type) && multiplier == 1;
   if (fast) {
     state.rows.resize(channels);
@@ -237,6 +238,10 @@ void Executor::operator()(const isa::Depthwise &r) {
   }
   for (int64_t p = 0; p < dst.pixels; ++p) {
     taps(src, core.windows[r.window], outRow, p);
+    if (isFloat) {
+      depthwiseF32(r, dst, p, multiplier);
+      continue;
+    }
     if (fast) {
       for (const uint8_t *&x : state.pointers)
         if (!x)
@@ -259,6 +264,22 @@ void Executor::operator()(const isa::Depthwise &r) {
       store(dst.at(p, c), sum);
     }
   }
+}
+
+void Executor::depthwiseF32(const isa::Depthwise &r, const Row &dst, int64_t p,
+                            int64_t multiplier) {
+  const uint8_t *w = memory + r.weights;
+  std::vector<float> &sums = state.floats;
+  sums.assign(dst.channels, 0.0f);
+  for (const uint8_t *x : state.pointers) {
+    if (x)
+      for (int64_t c = 0; c < dst.channels; ++c)
+        sums[c] =
+            numerics::multiplyAdd(sums[c], load<float>(x + c / multiplier * 4),
+                                  load<float>(w + c * 4));
+    w += dst.channels * 4;
+  }
+  std::memcpy(dst.at(p, 0), sums.data(), dst.channels * 4);
 }
 
 void Executor::operator()(const isa::RowSum &r) {

@@ -198,6 +198,55 @@ void Executor::operator()(const isa::Map &r) {
                             load<float>(b.at(p, c)), r.alpha, r.beta));
 }
 
+//===----------------------------------------------------------------------===//
+// Wide fixed point
+//===----------------------------------------------------------------------===//
+
+void Executor::operator()(const isa::Unit &r) {
+  float largest = 0.0f;
+  windowRows(core.views[r.src], core.windows[r.window], evaluate(r.src_row, at),
+             [&](int64_t, const Row &src) {
+               for (int64_t p = 0; p < src.pixels; ++p)
+                 for (int64_t c = 0; c < src.channels; ++c)
+                   largest = numerics::largerMagnitude(
+                       largest, load<float>(src.at(p, c)));
+             });
+  store(row(r.dst, r.dst_row).data, numerics::wideUnit(largest));
+}
+
+void Executor::operator()(const isa::Digits &r) {
+  Row dst = row(r.dst, r.dst_row);
+  float unit = load<float>(row(r.units, r.units_row).data);
+  for (int64_t p = 0; p < dst.pixels; ++p)
+    std::memset(dst.at(p, 0), 0, dst.channels);
+  windowRows(core.views[r.src], core.windows[r.window], evaluate(r.src_row, at),
+             [&](int64_t i, const Row &src) {
+               int64_t first = i * numerics::kWideDigits * src.channels;
+               for (int64_t p = 0; p < src.pixels; ++p) {
+                 auto *to = reinterpret_cast<int8_t *>(dst.at(p, first));
+                 for (int64_t c = 0; c < src.channels; ++c)
+                   numerics::wideDigits(load<float>(src.at(p, c)), unit,
+                                        to + c * numerics::kWideDigits);
+               }
+             });
+}
+
+void Executor::operator()(const isa::Combine &r) {
+  Row src = row(r.src, r.src_row), dst = row(r.dst, r.dst_row);
+  float unit = load<float>(row(r.units, r.units_row).data);
+  int64_t first = evaluate(r.dst_pixel, at);
+  int64_t pixels = std::min<int64_t>(r.count, dst.pixels - first);
+  const uint8_t *constants = memory + r.constants;
+  for (int64_t p = 0; p < pixels; ++p)
+    for (int64_t c = 0; c < dst.channels; ++c) {
+      int32_t sums[numerics::kWideDigits];
+      std::memcpy(sums, src.at(p, c * numerics::kWideDigits), sizeof(sums));
+      store(dst.at(first + p, c),
+            numerics::wideCombine(sums, unit, load<float>(constants + c * 8),
+                                  load<float>(constants + c * 8 + 4)));
+    }
+}
+
 void Executor::operator()(const isa::SoftmaxF32 &r) {
   Row src = row(r.src, r.src_row), dst = row(r.dst, r.dst_row);
   std::vector<float> &x = state.floats;

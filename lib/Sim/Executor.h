@@ -103,6 +103,9 @@ public:
       executeMvm(machine, state, stream, r, *op.mvm, at);
   }
   void operator()(const isa::Requantize &r);
+  void operator()(const isa::Unit &r);
+  void operator()(const isa::Digits &r);
+  void operator()(const isa::Combine &r);
   void operator()(const isa::AddQ &r);
   void operator()(const isa::MulQ &r);
   void operator()(const isa::Lookup &r);
@@ -168,6 +171,20 @@ private:
   /// Input taps of output pixel p, in row-major order; null where outside.
   void taps(const isa::View &v, const isa::Window &w, int64_t outRow,
             int64_t p);
+  /// fp32 `depthwise`; the taps of output pixel p are in state.pointers.
+  void depthwiseF32(const isa::Depthwise &r, const Row &dst, int64_t p,
+                    int64_t multiplier);
+  /// Calls body(i, row) for the rows inside the view under a window.
+  template <typename Body>
+  void windowRows(const isa::View &v, const isa::Window &w, int64_t outRow,
+                  Body body) const {
+    for (int64_t i = 0; i < w.kernel_rows; ++i) {
+      int64_t r = outRow * w.stride_rows - w.pad_rows + i * w.dilation_rows;
+      if (r >= 0 && r < v.rows)
+        body(i, Row{memory + v.address + r % v.slots * v.row_pitch, v.pixels,
+                    v.channels, v.pixel_pitch, elementBytes(v.type), v.type});
+    }
+  }
   /// All elements of a view held whole, as integers in row-major order.
   void gather(const isa::View &v, std::vector<int32_t> &out) const;
   /// The address of linear element e of a view held whole.

@@ -35,6 +35,44 @@ int32_t quantizeBias(float bias, float scaleX, float scaleW) {
   return static_cast<int32_t>(q);
 }
 
+float wideUnit(float largest) {
+  if (!std::isfinite(largest))
+    return std::numeric_limits<float>::quiet_NaN();
+  if (largest == 0.0f)
+    return std::numeric_limits<float>::denorm_min();
+  int exponent;
+  float mantissa = std::frexp(largest, &exponent);
+  // t is below 2^23 at 2^(exponent - 23), but the limit lies below that too.
+  exponent -=
+      std::ldexp(mantissa, 23) > static_cast<float>(kWideLimit) ? 22 : 23;
+  return std::ldexp(1.0f, std::max(exponent, -149));
+}
+
+void wideDigits(float x, float unit, int8_t *digits) {
+  // Division by a power of two is exact; NaN gives 0.
+  float t = roundHalfEven(x / unit);
+  constexpr auto limit = static_cast<float>(kWideLimit);
+  auto rest = std::isnan(t)
+                  ? 0
+                  : static_cast<int32_t>(std::min(std::max(t, -limit), limit));
+  for (int d = kWideDigits; d-- > 0;) {
+    auto digit = static_cast<int8_t>(rest);
+    digits[d] = digit;
+    rest = (rest - digit) / 256;
+  }
+}
+
+float wideCombine(const int32_t *sums, float unitX, float unitW, float bias) {
+  int64_t sum = 0;
+  double unit = double(unitX) * double(unitW);
+  for (int d = 0; d < kWideDigits; ++d) {
+    sum = sum * 256 + sums[d];
+    unit *= d ? 256.0 : 1.0;
+  }
+  // 48 bits times powers of two: the conversion is the only rounding.
+  return static_cast<float>(static_cast<double>(sum) * unit) + bias;
+}
+
 float logistic(float x) {
   // The coefficients of ONNX Runtime's kernel, highest power of t first.
   constexpr float p[] = {4.37031012579801e-11f, 1.15627324459942e-07f,

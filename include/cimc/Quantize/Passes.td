@@ -44,8 +44,13 @@ def NNVerifyQuantized : Pass<"nn-verify-quantized", "::mlir::ModuleOp"> {
     The rule of the boundary after quantization: an operation is integer, or a
     conversion between float and integer, or moves data, or is one of the float
     functions of the vector unit (elementwise, softmax). Reports all
-    violations, each with what is missing.
+    violations, each with what is missing. With precision `float`, products
+    with constant weights may be float too (rule R13).
   }];
+  let options = [
+    Option<"precision", "precision", "std::string", "\"int8\"",
+           "what --precision says: int8 or float">
+  ];
   let dependentDialects = ["::cimc::nn::NNDialect"];
 }
 

@@ -148,6 +148,38 @@ inline int32_t averageFinish(float sum, int64_t count, float scaleY,
   return roundSaturate(scaled + static_cast<float>(zeroY), range);
 }
 
+/// A step of an fp32 sum of products: both operations are rounded.
+inline float multiplyAdd(float sum, float a, float b) {
+  float product = a * b;
+  return sum + product;
+}
+
+/// R13: the digits, base 256, of a wide fixed-point number. A number is
+/// `t * unit` with an integer t of at most kWideLimit in magnitude and a unit
+/// that is a power of two; t is written with balanced digits, most significant
+/// first.
+inline constexpr int kWideDigits = 3;
+inline constexpr int32_t kWideLimit = 127 * (256 * 256 + 256 + 1);
+
+/// R13: the larger of `largest` and |x|; NaN once there was one.
+inline float largerMagnitude(float largest, float x) {
+  float magnitude = std::fabs(x);
+  return magnitude > largest || magnitude != magnitude ? magnitude : largest;
+}
+
+/// R13: the least power of two, from 2^-149 on, by which numbers up to
+/// `largest` in magnitude have t within the limit. NaN where `largest` is not
+/// finite.
+float wideUnit(float largest);
+
+/// R13: the digits of rint(x / unit). Zeros where the unit is NaN.
+void wideDigits(float x, float unit, int8_t *digits);
+
+/// R13: the sum of products from those of digits: sums[j] has the products of
+/// digits i of x and j - i of w. Exact until one rounding to fp32; then the
+/// bias is added. NaN where unitX is.
+float wideCombine(const int32_t *sums, float unitX, float unitW, float bias);
+
 /// The logistic function as ONNX Runtime computes it in fp32: a rational
 /// function of odd degree on [-18, 18].
 float logistic(float x);

@@ -178,3 +178,11 @@ func.func @slice_channels(%x: tensor<2x4x3xi8>) {
   %0 = cim.slice %x {begin = 0 : i64} : (tensor<2x4x3xi8>) -> tensor<2x2x1xi8>
   return
 }
+
+// -----
+
+func.func @delay(%x: tensor<2x1x2xf32>) {
+  // expected-error@+1 {{needs one row of 'tensor<4x1x2xf32>', got 'tensor<2x1x2xf32>'}}
+  %0 = cim.delay %x {number = 0 : i64} : (tensor<2x1x2xf32>) -> tensor<4x1x2xf32>
+  return
+}

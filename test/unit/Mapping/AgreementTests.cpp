@@ -125,6 +125,43 @@ TEST_CASE("grouped, depthwise and one-dimensional convolutions agree",
   }
 }
 
+TEST_CASE("convolutions of batches and of three axes agree", "[mapping]") {
+  Fixture fixture;
+  for (uint32_t seed = 0; seed < 16; ++seed) {
+    RandomNetwork network(seed);
+    int64_t batch = network.pick(1, 3);
+    Tensor line = network.argument({batch, 4, network.pick(1, 7)});
+    Tensor x =
+        network.argument({batch, 4, network.pick(1, 6), network.pick(1, 6)});
+    Tensor volume = network.argument(
+        {batch, 4, network.pick(1, 5), network.pick(1, 4), network.pick(1, 4)});
+    std::vector<Tensor> results;
+    for (int64_t group : {1, 2, 4})
+      for (const Tensor &input : {line, x, volume})
+        results.push_back(network.conv(input, 4 * network.pick(1, 2), group));
+    results.push_back(network.conv(results.back(), 3, 1));
+    fixture.check(network, results);
+  }
+}
+
+TEST_CASE("products agree whatever side and type the weights have",
+          "[mapping]") {
+  Fixture fixture;
+  for (uint32_t seed = 0; seed < 10; ++seed) {
+    RandomNetwork network(seed);
+    Tensor x = network.argument({network.pick(1, 4), network.pick(1, 20)});
+    Tensor batch = network.argument(
+        {network.pick(1, 3), network.pick(1, 5), network.pick(1, 7)});
+    std::vector<Tensor> results;
+    for (const Tensor &input : {x, batch}) {
+      results.push_back(network.unsignedMatmul(input, 5));
+      results.push_back(network.leftMatmul(input, 3));
+      results.push_back(network.leftMatmul(results.front(), 17));
+    }
+    fixture.check(network, results);
+  }
+}
+
 TEST_CASE("a product of a flattened map agrees", "[mapping]") {
   Fixture fixture;
   for (uint32_t seed = 0; seed < 8; ++seed) {

@@ -108,7 +108,7 @@ Tensor RandomNetwork::conv(const Tensor &x, int64_t outputs, int64_t group) {
   size_t spatial = x.shape.size() - 2;
   std::vector<int64_t> weightShape = {outputs, x.shape[1] / group};
   std::vector<int64_t> strides, dilations, pads(2 * spatial),
-      shape = {1, outputs};
+      shape = {x.shape[0], outputs};
   for (size_t i = 0; i < spatial; ++i) {
     int64_t size = x.shape[2 + i];
     int64_t kernel = std::min<int64_t>(pick(1, 3), size);
@@ -163,6 +163,36 @@ Tensor RandomNetwork::matmul(const Tensor &x, int64_t columns) {
   body += "  " + w.name + " = nn.constant " +
           dense(weightShape, -128, 127, "i8") + " : " + w.type() + "\n";
   return add("matmul", {x, w}, transposed ? "transpose_b" : "", shape);
+}
+
+Tensor RandomNetwork::unsignedMatmul(const Tensor &x, int64_t columns) {
+  int64_t k = x.shape.back();
+  std::vector<int64_t> shape = x.shape, weightShape = {k, columns};
+  shape.back() = columns;
+  // Without their zero points the weights go from -255 to 255.
+  Tensor w{"%v" + std::to_string(count++), weightShape,
+           "!quant.uniform<u8:f32:1, {"};
+  for (int64_t n = 0; n < columns; ++n)
+    w.element += (n ? ", " : "") + weightScale() + ":" +
+                 std::to_string(n == 0   ? 0
+                                : n == 1 ? 255
+                                         : pick(0, 255));
+  w.element += "}>";
+  body += "  " + w.name + " = nn.constant " + dense(weightShape, 0, 255, "i8") +
+          " : " + w.type() + "\n";
+  return add("matmul", {x, w}, "", shape);
+}
+
+Tensor RandomNetwork::leftMatmul(const Tensor &x, int64_t columns) {
+  size_t rank = x.shape.size();
+  std::vector<int64_t> shape = x.shape;
+  shape[rank - 2] = columns;
+  Tensor w{"%v" + std::to_string(count++),
+           {columns, x.shape[rank - 2]},
+           "!quant.uniform<i8:f32, " + weightScale() + ">"};
+  body += "  " + w.name + " = nn.constant " + dense(w.shape, -128, 127, "i8") +
+          " : " + w.type() + "\n";
+  return add("matmul", {w, x}, "", shape);
 }
 
 Tensor RandomNetwork::matmul(const Tensor &a, const Tensor &b, bool transposeB,

@@ -36,6 +36,10 @@ public:
   Tensor argument(std::vector<int64_t> shape);
   Tensor constant(std::vector<int64_t> shape);
   Tensor conv(const Tensor &x, int64_t outputs, int64_t group);
+  /// Weights of 8 bits without a sign, a zero point for each column.
+  Tensor unsignedMatmul(const Tensor &x, int64_t columns);
+  /// Weights on the left.
+  Tensor leftMatmul(const Tensor &x, int64_t columns);
   Tensor matmul(const Tensor &x, int64_t columns);
   Tensor matmul(const Tensor &a, const Tensor &b, bool transposeB,
                 std::vector<int64_t> shape);

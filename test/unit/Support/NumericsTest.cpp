@@ -280,3 +280,70 @@ TEST_CASE("R10: the identity table requantizes with ties") {
     CHECK(static_cast<uint8_t>(table[q]) ==
           static_cast<int>(std::nearbyint(q * 0.5)));
 }
+
+TEST_CASE("wide fixed point keeps its bound") {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  double worst = 0;
+  for (int round = 0; round < 4000; ++round) {
+    int length = 1 + int(random() % 40);
+    std::vector<float> x(length), w(length);
+    float largestX = 0, largestW = 0;
+    float scaleX = std::ldexp(1.0f, int(random() % 200) - 100);
+    for (int i = 0; i < length; ++i) {
+      x[i] = normal(random) * scaleX;
+      w[i] = normal(random);
+      largestX = largerMagnitude(largestX, x[i]);
+      largestW = largerMagnitude(largestW, w[i]);
+    }
+    float unitX = wideUnit(largestX), unitW = wideUnit(largestW);
+    int32_t sums[kWideDigits] = {};
+    double exact = 0;
+    for (int i = 0; i < length; ++i) {
+      int8_t a[kWideDigits], b[kWideDigits];
+      wideDigits(x[i], unitX, a);
+      wideDigits(w[i], unitW, b);
+      for (int s = 0; s < kWideDigits; ++s)
+        for (int d = 0; d <= s; ++d)
+          sums[s] += a[d] * b[s - d];
+      exact += double(x[i]) * w[i];
+    }
+    double scale = double(largestX) * largestW * length;
+    double error = std::fabs(wideCombine(sums, unitX, unitW, 0.0f) - exact) -
+                   std::ldexp(std::fabs(exact), -24);
+    CHECK(error <= std::ldexp(scale, -20));
+    worst = std::max(worst, error / scale);
+  }
+  // Not a bound that nothing comes near.
+  CHECK(worst > 1e-9);
+}
+
+TEST_CASE("wide digits are balanced, and units the least that fit") {
+  for (float largest : {1.0f, 0.75f, 8355711.0f, 8355712.0f, 3e38f, 1e-40f}) {
+    float unit = wideUnit(largest);
+    int exponent;
+    CHECK(std::frexp(unit, &exponent) == 0.5f);
+    CHECK(double(largest) / unit <= kWideLimit);
+    if (unit > std::numeric_limits<float>::denorm_min())
+      CHECK(double(largest) / unit * 2 > kWideLimit);
+    int8_t digits[kWideDigits];
+    for (float x : {largest, -largest, largest / 3, 0.0f, unit, -unit * 128}) {
+      wideDigits(x, unit, digits);
+      double value = (digits[0] * 256.0 + digits[1]) * 256 + digits[2];
+      CHECK(std::fabs(value - double(x) / unit) <= 0.5);
+    }
+  }
+  CHECK(wideUnit(0.0f) == std::numeric_limits<float>::denorm_min());
+  float nan = wideUnit(std::numeric_limits<float>::infinity());
+  CHECK(nan != nan);
+  int8_t digits[kWideDigits] = {1, 1, 1};
+  wideDigits(5.0f, nan, digits);
+  CHECK((digits[0] == 0 && digits[1] == 0 && digits[2] == 0));
+  int32_t sums[kWideDigits] = {1, 2, 3};
+  float sum = wideCombine(sums, nan, 1.0f, 1.0f);
+  CHECK(sum != sum);
+  CHECK(wideCombine(sums, 0.5f, 2.0f, 1.0f) == 66051.0f * 65536.0f + 1.0f);
+  // NaN is not forgotten.
+  float largest = largerMagnitude(largerMagnitude(0.0f, NAN), 3.0f);
+  CHECK(largest != largest);
+}
