@@ -11,11 +11,15 @@
 
 // One file for each family of operations; lib/Reference/NN*.cpp and
 // NN*Shapes.cpp are split the same way.
+include "NNAttention.td"
 include "NNConversion.td"
 include "NNElementwise.td"
+include "NNIndexing.td"
 include "NNMovement.td"
 include "NNNormalization.td"
 include "NNPooling.td"
+include "NNRecurrent.td"
+include "NNResampling.td"
 include "NNWeighted.td"
 
 #endif // CIMC_DIALECTS_NN_TD

@@ -53,4 +53,14 @@ def NN_SliceOp : NN_UniformOp<"slice"> {
                        DenseI64ArrayAttr:$steps);
 }
 
+def NN_ExpandOp : NN_UniformOp<"expand"> {
+  let summary = "repeats a tensor along axes of extent 1 and new ones: numpy broadcasting";
+  let description = [{
+    ```mlir
+    %y = nn.expand %x {shape = array<i64: 2, 4, 5>} : (tensor<4x1xf32>) -> tensor<2x4x5xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$shape);
+}
+
 #endif // CIMC_DIALECTS_NN_MOVEMENT_TD

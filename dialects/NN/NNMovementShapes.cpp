@@ -95,3 +95,13 @@ CIMC_INFER(SliceOp) {
   }
   return give(out, sizes);
 }
+
+CIMC_INFER(ExpandOp) {
+  ArrayRef<int64_t> input = shapeOf(adaptor.getInput());
+  ArrayRef<int64_t> shape = adaptor.getShape();
+  std::optional<Shape> both = broadcast(input, shape);
+  if (!both || ArrayRef<int64_t>(*both) != shape)
+    return fail(loc, getOperationName(), "the input ", text(input),
+                " cannot be broadcast to ", text(shape));
+  return give(out, shape);
+}

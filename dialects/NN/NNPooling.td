@@ -31,4 +31,24 @@ def NN_GlobalAvgPoolOp : NN_PoolOp<"global_avg_pool"> {
   let arguments = (ins NN_Tensor:$input);
 }
 
+def NN_MaxPoolIndicesOp : NN_Op<"max_pool_indices", [InferShapedTypeOpAdaptor, NN_VerifyShape]> {
+  let summary = "nn.max_pool, and where in the input each maximum is";
+  let description = [{
+    `indices` is i64 and counts the elements of the input in row-major order,
+    with `column_major` those of a map in column-major order; of equal elements
+    the first one of the window counts.
+
+    ```mlir
+    %y, %i = nn.max_pool_indices %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>,
+           pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+       : (tensor<1x3x8x8xf32>) -> (tensor<1x3x4x4xf32>, tensor<1x3x4x4xi64>)
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, UnitAttr:$ceil_mode,
+                       UnitAttr:$column_major);
+  let results = (outs NN_Tensor:$result, NN_Tensor:$indices);
+  let hasVerifier = 1;
+}
+
 #endif // CIMC_DIALECTS_NN_POOLING_TD

@@ -41,6 +41,25 @@ CIMC_INFER(AvgPoolOp) {
   return inferPool(loc, getOperationName(), adaptor, out);
 }
 
+CIMC_INFER(MaxPoolIndicesOp) {
+  if (failed(inferPool(loc, getOperationName(), adaptor, out)))
+    return failure();
+  Shape result(out.front().getDims());
+  return give(out, result);
+}
+
+LogicalResult MaxPoolIndicesOp::verify() {
+  auto element = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getElementType();
+  };
+  if (element(getInput()) != element(getResult()) ||
+      !element(getIndices()).isInteger(64))
+    return emitOpError("has results of ")
+           << element(getResult()) << " and " << element(getIndices())
+           << "; they are of the input's type and i64";
+  return success();
+}
+
 CIMC_INFER(GlobalAvgPoolOp) {
   ArrayRef<int64_t> input = shapeOf(adaptor.getInput());
   if (input.size() < 3)

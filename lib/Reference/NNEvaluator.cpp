@@ -52,9 +52,10 @@ static EvaluatedAll evaluate(Operation *op, Operands in) {
     out.push_back(std::move(*info));
   }
   if (!out.empty())
-    for (auto family :
-         {evaluateElementwise, evaluateWeighted, evaluateMovement,
-          evaluateConversion, evaluateNormalization, evaluatePooling})
+    for (auto family : {evaluateElementwise, evaluateWeighted, evaluateMovement,
+                        evaluateConversion, evaluateNormalization,
+                        evaluatePooling, evaluateIndexing, evaluateRecurrent,
+                        evaluateAttention, evaluateResampling})
       if (std::optional<EvaluatedAll> result = family(op, in, out))
         return std::move(*result);
   return failure(op, "is not an operation of the nn level");
@@ -141,7 +142,9 @@ public:
       return failure(user, "an operand is not defined in this function");
     Slot &slot = found->second;
     HostTensor tensor;
-    if (slot.remaining == 1 && slot.data == slot.owned.data.data()) {
+    // Tensors without elements have no data, whoever owns them.
+    if (slot.remaining == 1 && slot.data &&
+        slot.data == slot.owned.data.data()) {
       tensor = std::move(slot.owned);
     } else {
       tensor = HostTensor(slot.info.dtype, slot.info.shape);

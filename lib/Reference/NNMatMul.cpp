@@ -188,6 +188,7 @@ std::optional<EvaluatedAll> evaluateWeighted(Operation *op, Operands in,
   return Family{op, in, out}
       .add<nn::ConvOp>(convolution)
       .add<nn::MatMulOp>(matMul)
+      .add<nn::ConvTransposeOp>(convTranspose)
       .result;
 }
 

@@ -227,6 +227,18 @@ static Evaluated pad(nn::PadOp op, Operands in, const TensorInfo &out) {
   return result;
 }
 
+/// Axes of extent 1 and new axes repeat.
+static Evaluated expand(nn::ExpandOp op, Operands in, const TensorInfo &out) {
+  const TensorInfo &input = in[0].info;
+  std::vector<int64_t> from = rowMajorStrides(input.shape);
+  std::vector<int64_t> strides(out.rank(), 0);
+  for (int64_t i = 1; i <= input.rank(); ++i)
+    if (input.shape[input.rank() - i] != 1)
+      strides[out.rank() - i] = from[input.rank() - i];
+  return requantized(op, gatherElements(in[0], out.shape, strides, 0), input,
+                     out);
+}
+
 std::optional<EvaluatedAll> evaluateMovement(Operation *op, Operands in,
                                              Outputs out) {
   return Family{op, in, out}
@@ -235,6 +247,7 @@ std::optional<EvaluatedAll> evaluateMovement(Operation *op, Operands in,
       .add<nn::ConcatOp>(concat)
       .add<nn::PadOp>(pad)
       .add<nn::SliceOp>(slice)
+      .add<nn::ExpandOp>(expand)
       .result;
 }
 

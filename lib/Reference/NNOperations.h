@@ -174,6 +174,14 @@ struct Family {
 };
 
 // One for each NN*.cpp.
+std::optional<EvaluatedAll> evaluateAttention(mlir::Operation *op, Operands in,
+                                              Outputs out);
+std::optional<EvaluatedAll> evaluateIndexing(mlir::Operation *op, Operands in,
+                                             Outputs out);
+std::optional<EvaluatedAll> evaluateRecurrent(mlir::Operation *op, Operands in,
+                                              Outputs out);
+std::optional<EvaluatedAll> evaluateResampling(mlir::Operation *op, Operands in,
+                                               Outputs out);
 std::optional<EvaluatedAll> evaluateConversion(mlir::Operation *op, Operands in,
                                                Outputs out);
 std::optional<EvaluatedAll> evaluateElementwise(mlir::Operation *op,
@@ -187,9 +195,12 @@ std::optional<EvaluatedAll> evaluatePooling(mlir::Operation *op, Operands in,
 std::optional<EvaluatedAll> evaluateWeighted(mlir::Operation *op, Operands in,
                                              Outputs out);
 
-// NNConvolution.cpp, NNMatMul.cpp
+// NNConvolution.cpp, NNConvTranspose.cpp, NNMatMul.cpp, NNResize.cpp
 Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out);
+Evaluated convTranspose(nn::ConvTransposeOp op, Operands in,
+                        const TensorInfo &out);
 Evaluated matMul(nn::MatMulOp op, Operands in, const TensorInfo &out);
+Evaluated resize(nn::ResizeOp op, Operands in, const TensorInfo &out);
 
 } // namespace cimc::reference
 

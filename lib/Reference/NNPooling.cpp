@@ -207,6 +207,63 @@ static Evaluated maxPool(nn::MaxPoolOp op, Operands in, const TensorInfo &out) {
   return requantized(op, std::move(*result), in[0].info, out);
 }
 
+/// The place of the first largest value of each window, then the value there.
+static EvaluatedAll maxPoolIndices(nn::MaxPoolIndicesOp op, Operands in,
+                                   Outputs out) {
+  const TensorInfo &input = in[0].info;
+  int64_t spatial = input.rank() - 2;
+  ArrayRef<int64_t> kernel = op.getKernel(), strides = op.getStrides(),
+                    pads = op.getPads(), dilations = op.getDilations();
+  ArrayRef<int64_t> extent = ArrayRef<int64_t>(input.shape).drop_front(2);
+  ArrayRef<int64_t> pooled = ArrayRef<int64_t>(out[0].shape).drop_front(2);
+  int64_t taps = 1, pixels = 1, results = 1;
+  for (int64_t a = 0; a < spatial; ++a) {
+    taps *= kernel[a];
+    pixels *= extent[a];
+    results *= pooled[a];
+  }
+  HostTensor values(input.dtype, out[0].shape),
+      indices(DType::I64, out[1].shape);
+  auto compute = [&](auto tag) {
+    using T = decltype(tag);
+    for (int64_t i = 0, e = values.size(); i < e; ++i) {
+      const T *map = in[0].as<T>() + i / results * pixels;
+      int64_t best = -1, bestPlace = 0;
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        // Axes from the last: the pixel, and its place in either order.
+        int64_t restOut = i % results, restTap = tap, offset = 0, stride = 1;
+        int64_t place = 0;
+        bool inside = true;
+        for (int64_t a = spatial; a-- > 0;) {
+          int64_t x = restOut % pooled[a] * strides[a] - pads[a] +
+                      restTap % kernel[a] * dilations[a];
+          restOut /= pooled[a];
+          restTap /= kernel[a];
+          inside &= x >= 0 && x < extent[a];
+          offset += x * stride;
+          stride *= extent[a];
+          place = place * extent[a] + x;
+        }
+        if (inside && (best < 0 || map[offset] > map[best])) {
+          best = offset;
+          bestPlace = op.getColumnMajor() ? place : offset;
+        }
+      }
+      values.as<T>()[i] = best < 0 ? T() : map[best];
+      indices.as<int64_t>()[i] = i / results * pixels + bestPlace;
+    }
+  };
+  if (input.dtype == DType::F32)
+    compute(float());
+  else if (!visitInteger(input.dtype, compute))
+    return failure(op, std::string("does not compare values of type ") +
+                           name(input.dtype));
+  std::vector<HostTensor> both;
+  both.push_back(std::move(values));
+  both.push_back(std::move(indices));
+  return both;
+}
+
 /// Float: the sequential fp32 sum of a window, divided by the cells in the
 /// image or, with count_include_pad, in the padded image. Quantized: R9, where
 /// count_include_pad always divides by the whole kernel.
@@ -281,6 +338,7 @@ std::optional<EvaluatedAll> evaluatePooling(Operation *op, Operands in,
                                             Outputs out) {
   return Family{op, in, out}
       .add<nn::MaxPoolOp>(maxPool)
+      .add<nn::MaxPoolIndicesOp>(maxPoolIndices)
       .add<nn::AvgPoolOp>(avgPool)
       .add<nn::GlobalAvgPoolOp>(globalAvgPool)
       .result;
