@@ -112,40 +112,6 @@ void onnx_import::importShape(Node &node) {
       DType::I64, {static_cast<int64_t>(part.size())}, part));
 }
 
-void onnx_import::importGather(Node &node) {
-  const Constant &data = node.requireConstant(0, "the data");
-  const Constant &indices = node.requireConstant(1, "the indices");
-  if (indices.type != DType::I64 && indices.type != DType::I32)
-    failInvalid("the indices are {}", name(indices.type));
-  if (data.shape.empty())
-    failInvalid("the data is a scalar");
-  int64_t axis = node.axis(node.getInt("axis", 0), data.shape.size());
-  int64_t outer = 1, inner = byteSize(data.type), extent = data.shape[axis];
-  Shape shape;
-  for (int64_t i = 0; i < axis; ++i) {
-    outer *= data.shape[i];
-    shape.push_back(data.shape[i]);
-  }
-  shape.insert(shape.end(), indices.shape.begin(), indices.shape.end());
-  for (size_t i = axis + 1; i < data.shape.size(); ++i) {
-    inner *= data.shape[i];
-    shape.push_back(data.shape[i]);
-  }
-  node.checkFolded(shape, data.type);
-  std::string bytes;
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t i = 0, e = indices.size(); i < e; ++i) {
-      int64_t index = integerAt(indices, i);
-      if (index < -extent || index >= extent)
-        failInvalid("index {} is outside axis {} of {}", index, axis,
-                    shapeString(data.shape));
-      if (index < 0)
-        index += extent;
-      bytes.append(data.bytes.data() + (o * extent + index) * inner, inner);
-    }
-  node.setResult(makeConstant(data.type, shape, std::move(bytes)));
-}
-
 //===----------------------------------------------------------------------===//
 // Cast
 //===----------------------------------------------------------------------===//

@@ -31,6 +31,8 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   builder.setInsertionPointToEnd(entry.addEntryBlock());
   readOpsets();
   Scan(model, path, problems).run();
+  for (const onnx::FunctionProto &function : model.functions())
+    functions[{domainOf(function.domain()), function.name()}] = &function;
   indexNodes();
   readInitializers();
   // Before the inputs, whose quantized types may be stated by constants.
@@ -53,9 +55,8 @@ Location GraphImporter::locationOf(const std::string &name) {
 }
 
 Tensor &GraphImporter::lookup(const std::string &name, const Node &node) {
-  auto it = tensors.find(name);
-  if (it != tensors.end())
-    return it->second;
+  if (Tensor *tensor = find(name))
+    return *tensor;
   auto producer = producers.find(name);
   if (producer != producers.end())
     failInvalid("input '{}' is made by a later node, '{}'; the nodes must be "
@@ -67,7 +68,7 @@ Tensor &GraphImporter::lookup(const std::string &name, const Node &node) {
 }
 
 void GraphImporter::define(const std::string &name, Tensor tensor) {
-  if (!tensors.try_emplace(name, std::move(tensor)).second)
+  if (!names().try_emplace(name, std::move(tensor)).second)
     failInvalid("the name '{}' is defined twice", name);
 }
 
@@ -178,41 +179,43 @@ void GraphImporter::importNodes(bool constants) {
     bool isConstant =
         proto.op_type() == "Constant" && domainOf(proto.domain()).empty();
     if (isConstant == constants)
-      importNode(i);
+      importNode(graph.node(i), i);
   }
 }
 
-void GraphImporter::importNode(int index) {
-  const onnx::NodeProto &proto = graph.node(index);
+void GraphImporter::importNode(const onnx::NodeProto &proto, int index) {
   std::string domain = domainOf(proto.domain());
   auto abandon = [&] {
     for (const std::string &output : proto.output())
       if (!output.empty())
-        tensors[output].missing = true;
+        names()[output].missing = true;
   };
   // Names are checked first: a damaged file is not an unsupported one.
   std::string title =
-      fmt::format("{}: node '{}' ({}{}{})", path, nameOf(proto, index), domain,
-                  domain.empty() ? "" : ".", proto.op_type());
+      fmt::format("{}: node '{}' ({}{}{})", path, fullName(proto, index),
+                  domain, domain.empty() ? "" : ".", proto.op_type());
   bool missing = false;
   for (const std::string &input : proto.input()) {
     if (input.empty())
       continue;
-    auto it = tensors.find(input);
-    missing |= it != tensors.end() && it->second.missing;
+    Tensor *tensor = find(input);
+    missing |= tensor && tensor->missing;
   }
-  auto opset = opsets.find(domain);
-  int64_t version = opset == opsets.end() ? 0 : opset->second;
+  const Opsets &versions = frames.empty() ? opsets : frames.back()->opsets;
+  auto opset = versions.find(domain);
+  int64_t version = opset == versions.end() ? 0 : opset->second;
   if (!version && domain.empty())
     failInvalid("{}: the model names no version of the default operator set",
                 title);
-  const OpEntry *found = findOp(domain, proto.op_type());
+  auto function = functions.find({domain, proto.op_type()});
+  bool isCall = function != functions.end();
+  const OpEntry *found = isCall ? nullptr : findOp(domain, proto.op_type());
   // What has no row is in the table of problems since the scan.
-  if (!found || (version && version < found->since) || missing)
+  if (missing || (!isCall && (!found || (version && version < found->since))))
     return abandon();
 
-  Node node(*this, proto, version ? version : found->since,
-            locationOf(nameOf(proto, index)));
+  Node node(*this, proto, version || isCall ? version : found->since,
+            locationOf(fullName(proto, index)));
   std::string diagnostics;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
@@ -222,10 +225,13 @@ void GraphImporter::importNode(int index) {
     for (const std::string &input : proto.input())
       if (!input.empty())
         lookup(input, node);
-    found->handler(node);
+    if (isCall)
+      importCall(node, *function->second);
+    else
+      found->handler(node);
     node.checkAttributes();
     for (const std::string &output : proto.output())
-      if (!output.empty() && !tensors.contains(output))
+      if (!output.empty() && !find(output))
         failUnsupported("output '{}' cannot be computed", output);
   } catch (Failure &failure) {
     std::string message =
@@ -233,19 +239,19 @@ void GraphImporter::importNode(int index) {
     if (failure.error.code == ExitCode::Unsupported) {
       problems.addUnsupported(
           {domain.empty() ? "ai.onnx" : domain, proto.op_type(), version, 1,
-           nameOf(proto, index), message, found->constraints});
+           fullName(proto, index), message, found ? found->constraints : ""});
       return abandon();
     }
     std::string inputs;
     for (const std::string &name : proto.input()) {
-      auto it = tensors.find(name);
+      const Tensor *tensor = find(name);
       std::string text = "undefined";
       if (name.empty())
         text = "absent";
-      else if (it != tensors.end() && it->second.constant)
-        text = shapeString(it->second.constant->shape) + " constant";
-      else if (it != tensors.end() && it->second.value)
-        text = shapeString(Shape(tensorType(it->second.value).getShape()));
+      else if (tensor && tensor->constant)
+        text = shapeString(tensor->constant->shape) + " constant";
+      else if (tensor && tensor->value)
+        text = shapeString(Shape(tensorType(tensor->value).getShape()));
       inputs +=
           fmt::format("{}'{}' {}", inputs.empty() ? "" : ", ", name, text);
     }

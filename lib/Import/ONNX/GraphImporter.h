@@ -51,6 +51,15 @@ public:
   /// Notes that a constant was made.
   void addFolded(uint64_t bytes);
 
+  /// Writes a body out, here; it sees the names around it. What its nodes
+  /// could not compute is `missing`. `name` begins its nodes' names.
+  std::vector<Tensor> importBody(const onnx::GraphProto &body,
+                                 std::vector<Tensor> inputs,
+                                 const std::string &name);
+  /// The attribute itself, or that of the call it refers to; null where the
+  /// call has none.
+  const onnx::AttributeProto *resolve(const onnx::AttributeProto &attribute);
+
   mlir::OpBuilder builder;
   TensorSource &source;
 
@@ -61,7 +70,31 @@ private:
   void indexNodes();
   /// All Constant nodes, or all others.
   void importNodes(bool constants);
-  void importNode(int index);
+  void importNode(const onnx::NodeProto &proto, int index);
+
+  /// A body or function while it is written out.
+  struct Frame {
+    llvm::StringMap<Tensor> tensors;
+    Opsets opsets;
+    /// Of the names of its nodes.
+    std::string prefix;
+    /// A function sees only its own names, and the attributes of its call.
+    bool isolated = false;
+    llvm::StringMap<const onnx::AttributeProto *> attributes;
+    std::vector<std::unique_ptr<onnx::AttributeProto>> defaults;
+  };
+  std::vector<Tensor>
+  importFrame(std::unique_ptr<Frame> frame,
+              const google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes,
+              llvm::ArrayRef<std::string> outputs);
+  void importCall(Node &node, const onnx::FunctionProto &function);
+  /// The tensor that a name stands for where nodes are being imported, or null.
+  Tensor *find(const std::string &name);
+  /// Where nodes that are being imported define names.
+  llvm::StringMap<Tensor> &names() {
+    return frames.empty() ? tensors : frames.back()->tensors;
+  }
+  std::string fullName(const onnx::NodeProto &proto, int index) const;
   void finishOutputs();
   /// The shape of an input; nothing where it is open, which is noted.
   std::optional<Shape> inputShape(const onnx::ValueInfoProto &input);
@@ -88,6 +121,12 @@ private:
   Opsets opsets;
   uint64_t foldedBytes = 0;
   Problems problems;
+  /// Model-local functions by domain and name.
+  std::map<std::pair<std::string, std::string>, const onnx::FunctionProto *>
+      functions;
+  std::vector<std::unique_ptr<Frame>> frames;
+  /// Nodes of all frames so far.
+  int64_t writtenOut = 0;
 };
 
 } // namespace cimc::onnx_import

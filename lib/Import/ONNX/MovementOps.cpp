@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Node.h"
+#include "Build.h"
 
 #include <cstring>
 #include <numeric>
@@ -244,12 +244,39 @@ void onnx_import::importSlice(Node &node) {
                                          node.attr("steps", step)}));
 }
 
+/// Padding with elements of the tensor itself, along one axis.
+static Value padCopies(Node &node, Value input, int64_t axis, int64_t low,
+                       int64_t high, const std::string &mode) {
+  int64_t extent = shapeOf(input)[axis];
+  if (low == 0 && high == 0)
+    return input;
+  if (extent == 0)
+    failInvalid("axis {} has no elements to pad with", axis);
+  std::vector<int64_t> places;
+  int64_t total = checkedElements({low + extent + high}, "the result");
+  for (int64_t i = -low; i < total - low; ++i) {
+    int64_t place = std::clamp<int64_t>(i, 0, extent - 1);
+    if (mode == "wrap")
+      place = (i % extent + extent) % extent;
+    if (mode == "reflect" && extent > 1) {
+      // There and back again, the ends once.
+      int64_t period = 2 * (extent - 1);
+      place = (i % period + period) % period;
+      place = std::min(place, period - place);
+    }
+    places.push_back(place);
+  }
+  return select(node, input, axis, places);
+}
+
 void onnx_import::importPad(Node &node) {
   Value input = node.value(0);
   Shape from = node.shape(0);
   size_t rank = from.size();
-  if (std::string mode = node.getString("mode", "constant"); mode != "constant")
-    failUnsupported("padding mode '{}' is not supported", mode);
+  std::string mode = node.getString("mode", "constant");
+  if (mode != "constant" && mode != "reflect" && mode != "edge" &&
+      mode != "wrap")
+    failInvalid("mode is '{}'; constant, reflect, edge and wrap exist", mode);
   float value = 0;
   Shape pads, axes(rank);
   std::iota(axes.begin(), axes.end(), 0);
@@ -260,10 +287,13 @@ void onnx_import::importPad(Node &node) {
     pads = node.integers(1, "the padding");
     if (node.hasInput(2)) {
       const Constant &c = node.requireConstant(2, "the padding value");
-      if (c.size() != 1 || c.type != DType::F32)
-        failUnsupported("the padding value '{}' must be one float32 number",
-                        node.inputName(2));
-      value = c.as<float>()[0];
+      if (c.size() != 1)
+        failInvalid("the padding value '{}' must be one number",
+                    node.inputName(2));
+      value = static_cast<float>(realAt(c, 0));
+      if (static_cast<double>(value) != realAt(c, 0) && c.isInteger())
+        failUnsupported("the padding value {} has more than 24 bits",
+                        integerAt(c, 0));
     }
     if (node.hasInput(3))
       axes = node.integers(3, "the axes");
@@ -288,8 +318,6 @@ void onnx_import::importPad(Node &node) {
     high[axis] = std::max<int64_t>(end, 0);
     cuts |= begin < 0 || end < 0;
   }
-  if (!elementType(input).isF32() && !nn::isQuantized(elementType(input)))
-    failUnsupported("only float32 and quantized tensors can be padded");
   if (nn::isQuantized(elementType(input)) && node.opset >= 11)
     failUnsupported("padding of integers is not supported");
   if (cuts)
@@ -297,6 +325,11 @@ void onnx_import::importPad(Node &node) {
                                    {node.attr("starts", start),
                                     node.attr("sizes", size),
                                     node.attr("steps", Shape(rank, 1))});
+  if (mode != "constant") {
+    for (size_t axis = 0; axis < rank; ++axis)
+      input = padCopies(node, input, axis, low[axis], high[axis], mode);
+    return node.setResult(input);
+  }
   node.setResult(
       node.emit<nn::PadOp>(elementType(input), input,
                            {node.attr("low", low), node.attr("high", high),

@@ -24,10 +24,7 @@ const onnx::AttributeProto *Node::getAttribute(const char *name) {
   known.insert(name);
   for (const onnx::AttributeProto &attribute : proto.attribute())
     if (attribute.name() == name) {
-      if (!attribute.ref_attr_name().empty())
-        failUnsupported("attribute '{}' refers to a function's attribute",
-                        name);
-      return &attribute;
+      return graph.resolve(attribute);
     }
   return nullptr;
 }
@@ -188,6 +185,11 @@ void Node::setResult(Constant constant, size_t i) {
   Tensor tensor;
   tensor.constant = std::move(constant);
   graph.define(proto.output(i), std::move(tensor));
+}
+
+void Node::setResult(Tensor tensor, size_t i) {
+  if (hasOutput(i))
+    graph.define(proto.output(i), std::move(tensor));
 }
 
 Value Node::checked(Operation *op) {

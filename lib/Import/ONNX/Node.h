@@ -91,6 +91,7 @@ public:
   void checkFolded(llvm::ArrayRef<int64_t> shape, DType type);
   void setResult(mlir::Value value, size_t i = 0);
   void setResult(Constant constant, size_t i = 0);
+  void setResult(Tensor tensor, size_t i = 0);
   /// Whether output i is used by name.
   bool hasOutput(size_t i) const {
     return i < static_cast<size_t>(proto.output_size()) &&
@@ -104,6 +105,16 @@ public:
                    llvm::ArrayRef<mlir::NamedAttribute> attributes = {}) {
     return checked(nn::createInferred<OpT>(builder(), loc, elementType,
                                            operands, attributes));
+  }
+  /// The same for an operation with several results, of one element type each.
+  template <typename OpT>
+  llvm::SmallVector<mlir::Value>
+  emitAll(mlir::TypeRange elementTypes, mlir::ValueRange operands,
+          llvm::ArrayRef<mlir::NamedAttribute> attributes = {}) {
+    auto op = nn::createInferred<OpT>(builder(), loc, elementTypes, operands,
+                                      attributes);
+    checked(op);
+    return llvm::SmallVector<mlir::Value>(op->getResults());
   }
   mlir::Value reshape(mlir::Value value, llvm::ArrayRef<int64_t> shape);
   mlir::Value emitConstant(const Constant &constant, mlir::Type elementType,
@@ -147,6 +158,10 @@ WindowAttributes readWindow(Node &node, llvm::ArrayRef<int64_t> input,
 /// The window attributes of a pooling operator, as nn operations have them.
 llvm::SmallVector<mlir::NamedAttribute> poolAttributes(Node &node,
                                                        mlir::Value input);
+
+/// The results of Conv and Gemm, which fused operators go on with.
+mlir::Value emitConv(Node &node);
+mlir::Value emitGemm(Node &node);
 
 #define CIMC_ONNX_OP(DOMAIN, OP, SINCE, HANDLER, CONSTRAINTS)                  \
   void HANDLER(Node &node);

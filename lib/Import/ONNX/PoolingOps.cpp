@@ -110,11 +110,21 @@ SmallVector<NamedAttribute> onnx_import::poolAttributes(Node &node,
 void onnx_import::importMaxPool(Node &node) {
   Value input = node.value(0);
   Type element = elementType(input);
-  if (!element.isF32() && !nn::isQuantized(element))
-    failUnsupported("only float32 and quantized inputs are supported");
-  if (node.hasOutput(1))
-    failUnsupported("the indices output is not supported");
-  node.ignore("storage_order"); // of the indices
+  if (!element.isF32() && !nn::isQuantized(element) &&
+      !isa<IntegerType>(element))
+    failUnsupported(
+        "only float32, integers and quantized inputs are supported");
+  bool columnMajor = node.getInt("storage_order", 0); // of the indices
+  if (node.hasOutput(1)) {
+    SmallVector<NamedAttribute> attributes = poolAttributes(node, input);
+    if (columnMajor)
+      attributes.push_back(node.unit("column_major"));
+    SmallVector<Value> both = node.emitAll<nn::MaxPoolIndicesOp>(
+        {element, node.builder().getI64Type()}, input, attributes);
+    node.setResult(both[0], 0);
+    node.setResult(both[1], 1);
+    return;
+  }
   node.setResult(
       node.emit<nn::MaxPoolOp>(element, input, poolAttributes(node, input)));
 }

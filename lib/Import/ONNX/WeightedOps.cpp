@@ -12,7 +12,7 @@ using namespace cimc;
 using namespace cimc::onnx_import;
 using namespace mlir;
 
-void onnx_import::importConv(Node &node) {
+Value onnx_import::emitConv(Node &node) {
   Value input = node.real(0), weight = node.real(1);
   Shape weightShape = node.shape(1);
   if (weightShape.size() < 3)
@@ -24,12 +24,14 @@ void onnx_import::importConv(Node &node) {
   SmallVector<Value> operands{input, weight};
   if (node.hasInput(2))
     operands.push_back(node.real(2));
-  node.setResult(node.emit<nn::ConvOp>(
-      node.f32(), operands,
-      {node.attr("strides", w.strides), node.attr("pads", w.pads),
-       node.attr("dilations", w.dilations),
-       node.attr("group", node.getInt("group", 1))}));
+  return node.emit<nn::ConvOp>(node.f32(), operands,
+                               {node.attr("strides", w.strides),
+                                node.attr("pads", w.pads),
+                                node.attr("dilations", w.dilations),
+                                node.attr("group", node.getInt("group", 1))});
 }
+
+void onnx_import::importConv(Node &node) { node.setResult(emitConv(node)); }
 
 /// A float constant times a factor.
 static Constant scaled(const Constant &constant, float factor) {
@@ -52,7 +54,7 @@ static Value scaledInput(Node &node, size_t i, float factor) {
   return node.emit<nn::MulOp>(node.f32(), {value, f});
 }
 
-void onnx_import::importGemm(Node &node) {
+Value onnx_import::emitGemm(Node &node) {
   float alpha = node.getFloat("alpha", 1), beta = node.getFloat("beta", 1);
   bool transA = node.getInt("transA", 0), transB = node.getInt("transB", 0);
   node.ignore("broadcast");
@@ -99,8 +101,10 @@ void onnx_import::importGemm(Node &node) {
   }
   if (rest)
     result = node.emit<nn::AddOp>(node.f32(), {result, rest});
-  node.setResult(result);
+  return result;
 }
+
+void onnx_import::importGemm(Node &node) { node.setResult(emitGemm(node)); }
 
 void onnx_import::importMatMul(Node &node) {
   Value a = node.real(0), b = node.real(1);
