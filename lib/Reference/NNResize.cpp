@@ -82,7 +82,9 @@ Taps kernelTaps(nn::ResizeOp op, const AxisMap &axis, double place) {
   double a = op.getCubicCoefficient().convertToFloat();
   // Only a shrinking axis needs a wider kernel.
   double scale = op.getAntialias() ? std::min(axis.scale, 1.0) : 1.0;
-  int64_t reach = -static_cast<int64_t>(std::floor((cubic ? -2 : -1) / scale));
+  double width = std::min(std::ceil((cubic ? 2 : 1) / scale),
+                          4.0 * static_cast<double>(axis.in) + 4);
+  int64_t reach = static_cast<int64_t>(width);
   int64_t floor = static_cast<int64_t>(std::floor(place));
   // A place on an element is the right end of its interval.
   if (std::floor(place) == place)
@@ -112,6 +114,8 @@ std::vector<Taps> tapsOf(nn::ResizeOp op, const AxisMap &axis) {
     double place = placeOf(op, axis, i);
     bool outside = op.getCoordinates() == "tf_crop_and_resize" &&
                    (place < 0 || place > static_cast<double>(axis.in - 1));
+    if (std::isnan(place))
+      place = 0;
     // Extreme scales give places that no index holds.
     double limit = static_cast<double>(axis.in) + 1;
     place = std::clamp(place, -limit, 2 * limit);

@@ -222,9 +222,9 @@ static Evaluated roiAlign(nn::RoiAlignOp op, Operands in,
     auto samples = [&](double cell) {
       int64_t fixed = static_cast<int64_t>(op.getSampling());
       // Bounded: a region may be far larger than the map.
-      return fixed ? fixed
-                   : static_cast<int64_t>(
-                         std::clamp(std::ceil(cell), 0.0, 4096.0));
+      if (fixed || !(cell > 0))
+        return fixed;
+      return static_cast<int64_t>(std::min(std::ceil(cell), 4096.0));
     };
     int64_t countY = samples(cellY), countX = samples(cellX);
     for (int64_t c = 0; c < channels; ++c) {

@@ -50,7 +50,7 @@ Value onnx_import::windowBias(Node &node, int64_t queries, int64_t keys,
                               int64_t right) {
   if (!causal && left < 0 && right < 0)
     return nullptr;
-  if (checkedElements({queries, keys}, "the mask") > (int64_t(1) << 28))
+  if (checkedElements({queries, keys}, "the mask") > (int64_t(1) << 26))
     failUnsupported("a mask of {}x{} is too large", queries, keys);
   std::vector<float> bias(queries * keys);
   for (int64_t i = 0; i < queries; ++i)
@@ -150,6 +150,9 @@ Value emitScores(Node &node, Value query, Value key, Value bias, float scale,
   Shape s = shapeOf(key);
   if (mode == 3) {
     // Attention with the identity as values gives the weights themselves.
+    if (checkedElements({s[2], s[2]}, "the identity") > (int64_t(1) << 26))
+      failUnsupported("the weights of {} keys are too many to be a result",
+                      s[2]);
     std::vector<float> eye(s[2] * s[2], 0.0f);
     for (int64_t i = 0; i < s[2]; ++i)
       eye[i * s[2] + i] = 1.0f;
@@ -387,14 +390,9 @@ void onnx_import::importLinearAttention(Node &node) {
     beta = splitHeads(node, node.real(5),
                       node.shape(5).empty() ? 0 : node.shape(5).back());
   Shape stateShape{batch, heads, depth, width};
-  Value state =
-      node.hasInput(3)
-          ? node.real(3)
-          : constantValue(
-                node, makeConstant<float>(
-                          DType::F32, stateShape,
-                          std::vector<float>(
-                              checkedElements(stateShape, "the state"), 0.0f)));
+  checkedElements(stateShape, "the state");
+  Value state = node.hasInput(3) ? node.real(3)
+                                 : expand(node, scalar(node, 0), stateShape);
   if (shapeOf(state) != stateShape)
     failInvalid("the state {} must be {}", shapeString(shapeOf(state)),
                 shapeString(stateShape));

@@ -194,7 +194,7 @@ void onnx_import::importContribAttention(Node &node) {
 void onnx_import::importGroupQueryAttention(Node &node) {
   int64_t heads = node.getInt("num_heads", 0);
   int64_t groups = node.getInt("kv_num_heads", 0);
-  if (heads < 1 || groups < 1 || heads % groups)
+  if (heads < 1 || heads > INT32_MAX || groups < 1 || heads % groups)
     failInvalid("{} query heads are no multiple of {} key heads", heads,
                 groups);
   float softcap = node.getFloat("softcap", 0);
@@ -411,7 +411,8 @@ void onnx_import::importMatMulNBits(Node &node) {
   node.ignore("accuracy_level"); // everything is single precision
   if (bits != 2 && bits != 4 && bits != 8)
     failUnsupported("weights of {} bits; 2, 4 and 8 are supported", bits);
-  if (depth < 1 || columns < 1 || block < 16 || (block & (block - 1)))
+  if (depth < 1 || columns < 1 || depth > INT32_MAX || columns > INT32_MAX ||
+      block < 16 || block > INT32_MAX || (block & (block - 1)))
     failInvalid("K is {}, N {} and block_size {}", depth, columns, block);
   if (node.hasInput(4))
     failUnsupported("reordered groups ('{}') are not supported",

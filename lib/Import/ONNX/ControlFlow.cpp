@@ -236,6 +236,8 @@ struct Collected {
       steps.push_back(node.graph.materialize(nameOf(node.proto, 0), tensor));
   }
   void finish(Node &node, int64_t axis, bool reversed, size_t output) {
+    if (!node.hasOutput(output))
+      return;
     Tensor tensor;
     tensor.missing = missing;
     if (!missing) {
@@ -269,10 +271,15 @@ void onnx_import::importLoop(Node &node) {
                   node.inputName(0));
     limit = trips[0];
   }
+  auto truth = [&](const Constant &condition) {
+    if (condition.size() != 1)
+      failInvalid("the condition of the loop must be one truth value, not {}",
+                  shapeString(condition.shape));
+    return integerAt(condition, 0) != 0;
+  };
   bool going = true;
   if (node.hasInput(1))
-    going =
-        integerAt(node.requireConstant(1, "the condition of the loop"), 0) != 0;
+    going = truth(node.requireConstant(1, "the condition of the loop"));
   std::vector<Tensor> carried;
   for (size_t i = 2; i < node.inputCount(); ++i)
     carried.push_back(node.graph.lookup(node.inputName(i), node));
@@ -305,7 +312,7 @@ void onnx_import::importLoop(Node &node) {
       carried[i] = std::move(results[1 + i]);
     for (size_t i = 0; i < collected.size(); ++i)
       collected[i].add(node, results[1 + carried.size() + i]);
-    going = results[0].constant && integerAt(*results[0].constant, 0) != 0;
+    going = results[0].constant && truth(*results[0].constant);
   }
   for (size_t i = 0; i < carried.size(); ++i)
     node.setResult(std::move(carried[i]), i);

@@ -95,6 +95,10 @@ Term withoutRepeats(Node &node, Term term) {
 /// One operand's labels, with one for each axis of an ellipsis.
 std::string readLabels(StringRef text, size_t rank, size_t &ellipsis) {
   size_t dots = text.find("...");
+  for (auto [i, c] : llvm::enumerate(text))
+    if (!std::isalpha(static_cast<unsigned char>(c)) &&
+        (dots == StringRef::npos || i < dots || i > dots + 2))
+      failInvalid("'{}' is not a label", std::string(1, c));
   std::string labels;
   if (dots == StringRef::npos) {
     labels = text.str();
@@ -113,9 +117,6 @@ std::string readLabels(StringRef text, size_t rank, size_t &ellipsis) {
   if (labels.size() != rank)
     failInvalid("'{}' does not name the {} axes of its operand", text.str(),
                 rank);
-  for (char label : labels)
-    if (!std::isalnum(static_cast<unsigned char>(label)))
-      failInvalid("'{}' is not a label", std::string(1, label));
   return labels;
 }
 

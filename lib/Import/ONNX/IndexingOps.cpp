@@ -17,7 +17,7 @@ using namespace cimc::onnx_import;
 using namespace mlir;
 
 /// Elements a constant may have that this file computes from a few bytes.
-static constexpr int64_t kMaxComputed = int64_t(1) << 28;
+static constexpr int64_t kMaxComputed = int64_t(1) << 24;
 
 /// An operand of indices: i32 or i64.
 static Value indices(Node &node, size_t i) {

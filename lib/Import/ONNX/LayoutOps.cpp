@@ -16,7 +16,7 @@ using namespace cimc::onnx_import;
 using namespace mlir;
 
 /// Elements a constant may have that this file computes from a few numbers.
-static constexpr int64_t kMaxComputed = int64_t(1) << 28;
+static constexpr int64_t kMaxComputed = int64_t(1) << 24;
 
 void onnx_import::importSplit(Node &node) {
   Shape shape = node.shape(0);

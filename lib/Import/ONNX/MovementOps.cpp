@@ -254,6 +254,10 @@ static Value padCopies(Node &node, Value input, int64_t axis, int64_t low,
     failInvalid("axis {} has no elements to pad with", axis);
   std::vector<int64_t> places;
   int64_t total = checkedElements({low + extent + high}, "the result");
+  if (total > (int64_t(1) << 24))
+    failUnsupported("axis {} would be padded to {} elements, which are too "
+                    "many in mode '{}'",
+                    axis, total, mode);
   for (int64_t i = -low; i < total - low; ++i) {
     int64_t place = std::clamp<int64_t>(i, 0, extent - 1);
     if (mode == "wrap")

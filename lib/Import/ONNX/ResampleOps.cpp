@@ -199,7 +199,7 @@ void onnx_import::importAffineGrid(Node &node) {
   bool corners = node.getInt("align_corners", 0);
   Shape places(size.begin() + 2, size.end());
   int64_t count = checkedElements(places, "the grid");
-  if (count > (int64_t(1) << 26))
+  if (count > (int64_t(1) << 24))
     failUnsupported("a grid of {} is too large", shapeString(places));
   // Every place in homogeneous coordinates, the last axis first.
   std::vector<float> base;

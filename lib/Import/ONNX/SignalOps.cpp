@@ -104,9 +104,9 @@ void onnx_import::importDFT(Node &node) {
   Value matrix;
   if (half && inverse) {
     // x[n] = (X[0] + 2 Re sum X[k] e^(...) + X[N/2] (-1)^n) / N
-    std::vector<float> m(used * parts * bins);
     if (checkedElements({used, parts, bins}, "the transform") > kMaxMatrix)
       failUnsupported("a transform of {} samples is too large", period);
+    std::vector<float> m(used * parts * bins);
     for (int64_t k = 0; k < used; ++k) {
       bool alone = k == 0 || 2 * k == period;
       double weight = (alone ? 1.0 : 2.0) / static_cast<double>(period);
@@ -164,9 +164,9 @@ void onnx_import::importSTFT(Node &node) {
   int64_t parts = shape[2], frames = (shape[1] - frame) / step + 1;
   bool half = node.getInt("onesided", 1) && parts == 1;
   int64_t bins = half ? frame / 2 + 1 : frame;
-  std::vector<int64_t> places(frames * used);
   if (checkedElements({frames, used}, "the frames") > kMaxMatrix)
     failUnsupported("{} frames of {} samples are too large", frames, used);
+  std::vector<int64_t> places(frames * used);
   for (int64_t f = 0; f < frames; ++f)
     for (int64_t i = 0; i < used; ++i)
       places[f * used + i] = f * step + i;
@@ -234,11 +234,16 @@ void onnx_import::importMelWeightMatrix(Node &node) {
   int64_t bands = integerOr(node, 0, "the number of bands", 0);
   int64_t length = integerOr(node, 1, "the transform's length", 0);
   int64_t rate = integerOr(node, 2, "the sample rate", 0);
-  double low = realAt(node.requireConstant(3, "the lower edge"), 0);
-  double high = realAt(node.requireConstant(4, "the upper edge"), 0);
-  int64_t bins = length / 2 + 1;
-  if (bands < 1 || length < 1 || rate < 1 || !(low >= 0) || !(high > low) ||
-      bands > kMaxMatrix / bins)
+  auto number = [&](size_t i, const char *what) {
+    const Constant &c = node.requireConstant(i, what);
+    if (c.size() != 1)
+      failInvalid("{} ('{}') must be one number", what, node.inputName(i));
+    return realAt(c, 0);
+  };
+  double low = number(3, "the lower edge"), high = number(4, "the upper edge");
+  int64_t bins = std::max<int64_t>(length, 0) / 2 + 1;
+  if (bands < 1 || length < 1 || length > INT32_MAX || rate < 1 ||
+      !(low >= 0) || !(high > low) || bands > kMaxMatrix / bins)
     failInvalid("{} bands of {} samples at {} Hz from {} to {} Hz", bands,
                 length, rate, low, high);
   auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
