@@ -108,8 +108,7 @@ LogicalResult Placer::place(func::FuncOp function) {
   }
   // Scheduling knows what memory is really needed.
   double any = std::numeric_limits<double>::infinity();
-  if (auto places =
-          packer.pack(graph.items, any, Sharing::All, /*memory=*/false)) {
+  if (auto places = packer.pack(graph.items, any, Sharing::All, Memory::Any)) {
     set(graph, *places);
     return success();
   }

@@ -151,16 +151,17 @@ double LoadModel::vectorNs(Operation *op, int64_t pixels) const {
 
 /// Rows an operation keeps of its inputs, a row of its result, and its
 /// constants. Scheduling decides; this is what it usually comes to.
-int64_t LoadModel::bytesOf(Operation *op, int64_t pixels) const {
+int64_t LoadModel::bytesOf(Operation *op, int64_t pixels, bool least) const {
   auto stream = cast<cim::StreamOpInterface>(op);
   bool isWide = windowOf(op) || isPixelwise(op);
   // Sums pass in chunks of a row.
-  int64_t chunk = std::max<int64_t>(chip.coreBytes() / 4, 256);
+  int64_t limit = std::max<int64_t>(chip.coreBytes() / 4, 256);
+  auto isSum = [&](const Extents &map) {
+    return isa<cim::MvmOp, cim::SumOp, cim::RequantizeOp>(op) && map.bytes == 4;
+  };
   auto rowBytes = [&](const Extents &map, int64_t width) {
     int64_t bytes = width * map.channels * map.bytes;
-    return isa<cim::SumOp, cim::RequantizeOp>(op) && map.bytes == 4
-               ? std::min(bytes, chunk)
-               : bytes;
+    return isSum(map) ? ceilDiv(bytes, ceilDiv(bytes, limit)) : bytes;
   };
   int64_t bytes = 0;
   for (OpOperand &operand : op->getOpOperands()) {
@@ -174,9 +175,11 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels) const {
     PixelRange range =
         isWide ? pixelsRead(op, i, {0, pixels}) : PixelRange{0, map.pixels};
     cim::RowDependence need = stream.getRowDependence(i);
-    int64_t rows = isa<cim::RowSumOp>(op) ? 2 // added one by one
-                   : need.mul == 0 ? map.rows
-                                   : need.need - need.done + need.mul + 1;
+    int64_t rows = isa<cim::RowSumOp>(op) ? 1 // added one by one
+                   : need.mul == 0        ? map.rows
+                                          : need.need - need.done + need.mul;
+    if (!least && need.mul != 0)
+      ++rows;
     bytes += std::clamp<int64_t>(rows, 1, map.rows) *
              rowBytes(map, range.end - range.begin);
   }
@@ -199,7 +202,8 @@ Load LoadModel::of(Operation *op, int64_t pixels) const {
   Extents out(op->getResult(0));
   auto rows = static_cast<double>(out.rows);
   Load load;
-  load.bytes = bytesOf(op, pixels);
+  load.bytes = bytesOf(op, pixels, /*least=*/false);
+  load.leastBytes = bytesOf(op, pixels, /*least=*/true);
   load.controlNs =
       rows * static_cast<double>(kRowCycles) * 1e3 / chip.core.clock_mhz;
   bool isWide = windowOf(op) || isPixelwise(op);

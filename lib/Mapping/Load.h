@@ -19,14 +19,15 @@ namespace cimc::mapping {
 
 /// What one stream asks of its core for one sample.
 struct Load {
-  double macroNs = 0;   ///< each of its macros works
-  double vectorNs = 0;  ///< the vector unit works
-  double controlNs = 0; ///< waits, posts and frees
-  double inNs = 0;      ///< rows arrive
-  double outNs = 0;     ///< rows are sent
-  int64_t macros = 0;   ///< side by side
-  int64_t rows = 0;     ///< cell rows in each of them, in whole row groups
-  int64_t bytes = 0;    ///< of memory
+  double macroNs = 0;     ///< each of its macros works
+  double vectorNs = 0;    ///< the vector unit works
+  double controlNs = 0;   ///< waits, posts and frees
+  double inNs = 0;        ///< rows arrive
+  double outNs = 0;       ///< rows are sent
+  int64_t macros = 0;     ///< side by side
+  int64_t rows = 0;       ///< cell rows in each of them, in whole row groups
+  int64_t bytes = 0;      ///< of memory, so that producer and consumer overlap
+  int64_t leastBytes = 0; ///< so that they take turns
 
   /// A stream does one thing after the other.
   double streamNs() const { return macroNs + vectorNs + controlNs + outNs; }
@@ -56,7 +57,7 @@ public:
 
 private:
   double vectorNs(mlir::Operation *op, int64_t pixels) const;
-  int64_t bytesOf(mlir::Operation *op, int64_t pixels) const;
+  int64_t bytesOf(mlir::Operation *op, int64_t pixels, bool least) const;
 
   const ChipSpec &chip;
   CostModel costs;

@@ -59,10 +59,12 @@ double Packer::share(const Item &item, double limitNs, Sharing sharing) const {
 
 /// Takes the item onto the core if it has room.
 bool Packer::tryCore(const Item &item, Core &core, double limitNs,
-                     Sharing sharing, bool memory, Place &place) const {
+                     Sharing sharing, Memory memory, Place &place) const {
   const Load &load = item.load;
-  if (core.streams >= chip.core.streams ||
-      (memory && core.bytes + load.bytes > memoryBytes) ||
+  int64_t bytes = memory == Memory::Ample   ? load.bytes
+                  : memory == Memory::Least ? load.leastBytes
+                                            : 0;
+  if (core.streams >= chip.core.streams || core.bytes + bytes > memoryBytes ||
       core.vectorNs + load.vectorNs > limitNs ||
       core.inNs + load.inNs > limitNs || core.outNs + load.outNs > limitNs)
     return false;
@@ -99,14 +101,14 @@ bool Packer::tryCore(const Item &item, Core &core, double limitNs,
   core.vectorNs += load.vectorNs;
   core.inNs += load.inNs;
   core.outNs += load.outNs;
-  core.bytes += load.bytes;
+  core.bytes += bytes;
   ++core.streams;
   return true;
 }
 
 std::optional<std::vector<Place>>
 Packer::packInto(const std::vector<Item> &items, double limitNs,
-                 Sharing sharing, bool memory, double span) {
+                 Sharing sharing, Memory memory, double span) {
   Core empty;
   empty.macroNs.assign(chip.hierarchy.macros_per_core, 0);
   empty.macroRows.assign(chip.hierarchy.macros_per_core, 0);
@@ -147,7 +149,7 @@ Packer::packInto(const std::vector<Item> &items, double limitNs,
 
 std::optional<std::vector<Place>> Packer::pack(const std::vector<Item> &items,
                                                double limitNs, Sharing sharing,
-                                               bool memory) {
+                                               Memory memory) {
   // Close together first; spread over the chip, streams that no longer fit
   // where they should be have a shorter way.
   double total = 0;
@@ -163,9 +165,9 @@ std::optional<std::vector<Place>> Packer::pack(const std::vector<Item> &items,
 }
 
 std::optional<std::vector<Place>> Packer::pack(const std::vector<Item> &items,
-                                               double limitNs) {
+                                               double limitNs, Memory memory) {
   for (Sharing sharing : {Sharing::Cores, Sharing::Macros, Sharing::All})
-    if (auto places = pack(items, limitNs, sharing))
+    if (auto places = pack(items, limitNs, sharing, memory))
       return places;
   return std::nullopt;
 }
@@ -177,15 +179,18 @@ std::optional<PackedPeriod> packTightly(Packer &packer,
     low = std::max(low, item.load.periodNs());
     high += item.load.streamNs() + item.load.inNs;
   }
-  auto places = packer.pack(items, high);
+  Memory memory = Memory::Ample;
+  auto places = packer.pack(items, high, memory);
+  if (!places)
+    places = packer.pack(items, high, memory = Memory::Least);
   if (!places)
     return std::nullopt;
   PackedPeriod best{high, std::move(*places)};
-  if (auto least = packer.pack(items, low))
+  if (auto least = packer.pack(items, low, memory))
     return PackedPeriod{low, std::move(*least)};
   while (high > low * 1.01) {
     double middle = std::sqrt(low * high);
-    if (auto tighter = packer.pack(items, middle)) {
+    if (auto tighter = packer.pack(items, middle, memory)) {
       best = {middle, std::move(*tighter)};
       high = middle;
     } else {

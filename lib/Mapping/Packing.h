@@ -48,21 +48,27 @@ enum class Sharing {
   All     ///< tiles of several layers lie in one macro and take turns
 };
 
+/// How much memory streams are planned to take.
+enum class Memory {
+  Ample, ///< Load::bytes
+  Least, ///< Load::leastBytes
+  Any    ///< no matter how much
+};
+
 class Packer {
 public:
   /// `memoryPercent`: the part of a core's memory that may be taken.
   explicit Packer(const ChipSpec &chip, int64_t memoryPercent = 100);
 
   /// Places for all items, or nothing. `limitNs`: what the units of a core may
-  /// be asked for in a sample. Without `memory`, only cells and streams are
-  /// scarce. Deterministic.
+  /// be asked for in a sample. Deterministic.
   std::optional<std::vector<Place>> pack(const std::vector<Item> &items,
                                          double limitNs, Sharing sharing,
-                                         bool memory = true);
+                                         Memory memory);
 
   /// With the least sharing that is possible.
   std::optional<std::vector<Place>> pack(const std::vector<Item> &items,
-                                         double limitNs);
+                                         double limitNs, Memory memory);
 
   /// After a failure: the item that found no place.
   size_t failed() const { return failedItem; }
@@ -77,10 +83,10 @@ private:
 
   double share(const Item &item, double limitNs, Sharing sharing) const;
   bool tryCore(const Item &item, Core &core, double limitNs, Sharing sharing,
-               bool memory, Place &place) const;
+               Memory memory, Place &place) const;
   std::optional<std::vector<Place>> packInto(const std::vector<Item> &items,
                                              double limitNs, Sharing sharing,
-                                             bool memory, double span);
+                                             Memory memory, double span);
 
   const ChipSpec &chip;
   int64_t memoryBytes;       ///< of a core that may be taken

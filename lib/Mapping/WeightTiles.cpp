@@ -20,6 +20,9 @@ namespace cimc::mapping {
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+/// The most partial sums that one operation adds.
+static constexpr int64_t kMostPartialSums = 16;
+
 Dims swapLastAxes(ArrayRef<int64_t> perm) {
   Dims swapped(perm);
   auto rank = static_cast<int64_t>(perm.size());
@@ -304,9 +307,23 @@ Value Lowering::tileSums(Location loc, const WeightedForm &form,
         builder, loc, type, form.map.value, weights.getSymName(), form.window,
         k, rows, column, 0, pad, IntegerAttr(), DenseI64ArrayAttr(), 0));
   }
-  if (partials.size() == 1)
-    return partials.front();
-  return cim::SumOp::create(builder, loc, type, partials, IntegerAttr());
+  // A core keeps a pixel of every partial sum that it adds, in half of its
+  // memory; more are added in a tree.
+  size_t most = std::clamp<int64_t>(chip.memoryBytes() / 2 / (columns * 4), 2,
+                                    kMostPartialSums);
+  while (partials.size() > 1) {
+    SmallVector<Value> sums;
+    for (ArrayRef<Value> rest = partials; !rest.empty();) {
+      ArrayRef<Value> some = rest.take_front(most);
+      rest = rest.drop_front(some.size());
+      sums.push_back(
+          some.size() == 1
+              ? some.front()
+              : cim::SumOp::create(builder, loc, type, some, IntegerAttr()));
+    }
+    partials = std::move(sums);
+  }
+  return partials.front();
 }
 
 Value Lowering::joinChannels(Location loc, const WeightedForm &form,
