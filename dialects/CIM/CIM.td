@@ -250,8 +250,9 @@ def CIM_AvgPoolOp : CIM_StreamOp<"avg_pool"> {
 }
 
 def CIM_RowSumOp : CIM_StreamOp<"row_sum"> {
-  let summary = "int32 sum of every channel over all rows and pixels: RxPxC to 1x1xC";
-  let description = [{ The result needs all rows, but adds them one by one: a stream may free each after use. }];
+  let summary = "sum of every channel over all rows and pixels: RxPxC to 1x1xC";
+  let description = [{ int32 of 8-bit integers, or fp32 of fp32 (in order, each step rounded). The result needs
+    all rows, but adds them one by one: a stream may free each after use. }];
   let arguments = (ins CIM_FeatureMap:$input, OptionalAttr<I64Attr>:$core);
 }
 
@@ -289,9 +290,10 @@ def CIM_DequantizeOp : CIM_StreamOp<"dequantize"> {
 }
 
 def CIM_MapOp : CIM_StreamOp<"map"> {
-  let summary = "one fp32 function applied elementwise on the vector unit";
-  let description = [{ `function` is an nn unary mnemonic (relu, sigmoid, ...); alpha and beta its parameters. An
-    operand `b` makes it binary (add, sub, mul, div, max, min, pow), dimensions of 1 broadcast. }];
+  let summary = "one function applied elementwise on the vector unit";
+  let description = [{ `function` is an nn mnemonic (relu, sigmoid, add, ...); alpha and beta its parameters.
+    A binary function has the operand `b`; dimensions of 1 broadcast. Operands are fp32, or integers where the
+    function has an integer form (Support/VectorOps.h); the result has their type, a comparison's is ui8. }];
   let arguments = (ins CIM_FeatureMap:$a, Optional<CIM_FeatureMap>:$b, StrAttr:$function,
                        DefaultValuedAttr<F32Attr, "0.0f">:$alpha, DefaultValuedAttr<F32Attr, "0.0f">:$beta,
                        OptionalAttr<I64Attr>:$core);
@@ -369,6 +371,97 @@ def CIM_MoveOp : CIM_StreamOp<"move"> {
 def CIM_ReshapeOp : CIM_StreamOp<"reshape"> {
   let summary = "the same elements in row-major order under another RxPxC";
   let arguments = (ins CIM_FeatureMap:$input, OptionalAttr<I64Attr>:$core);
+}
+
+//===----------------------------------------------------------------------===//
+// General vector operations. Every operation of the nn level that has no form
+// of its own is made of these; the arithmetic is that of
+// include/cimc/Support/VectorOps.h.
+//===----------------------------------------------------------------------===//
+
+def CIM_SelectOp : CIM_StreamOp<"select"> {
+  let summary = "elements of `a` where `condition` is not 0, else of `b`";
+  let description = [{ Dimensions of 1 are broadcast. `condition` is ui8. }];
+  let arguments = (ins CIM_FeatureMap:$condition, CIM_FeatureMap:$a, CIM_FeatureMap:$b,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_ConvertOp : CIM_StreamOp<"convert"> {
+  let summary = "the same numbers in another machine type";
+  let description = [{
+    Integers wrap; fp32 is truncated towards zero and saturates, NaN gives 0;
+    integers become the nearest fp32 (half to even).
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_ReduceOp : CIM_StreamOp<"reduce"> {
+  let summary = "one element from the channels of each pixel: RxPxC to RxPx1";
+  let description = [{
+    `function`: sum, prod, max, min (fp32 from channel 0 on, each step rounded;
+    integers wrap), or arg_max, arg_min, arg_max_last, arg_min_last, the int32
+    number of the first (last) such channel.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, StrAttr:$function, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_ScanOp : CIM_StreamOp<"scan"> {
+  let summary = "running sum or product over the channels of each pixel";
+  let description = [{
+    Channel c of the result combines channels 0 to c, without c where
+    `exclusive`; `reverse` runs from the last channel down. `function`: sum, prod.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, StrAttr:$function, UnitAttr:$exclusive, UnitAttr:$reverse,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_TopKOp : CIM_StreamOp<"topk"> {
+  let summary = "the largest (or smallest) channels of each pixel, in order: RxPxC to RxPxK";
+  let description = [{
+    With `indices` their int32 channel numbers instead of their values. Equal
+    values keep the order of their channels; NaN counts as largest.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, UnitAttr:$smallest, UnitAttr:$indices, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_GatherOp : CIM_StreamOp<"gather"> {
+  let summary = "blocks of a whole map by an int32 index map";
+  let description = [{
+    The elements of input and result in row-major order are cut into blocks of
+    `block` elements; block i of the result is block `indices[i]` of the input,
+    zeros where there is no such block. The result has a block for every index.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, CIM_FeatureMap:$indices, DefaultValuedAttr<I64Attr, "1">:$block,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_ScatterOp : CIM_StreamOp<"scatter"> {
+  let summary = "a map with blocks replaced by, or combined with, updates";
+  let description = [{
+    The result is `input`; then for i = 0, 1, ... block `indices[i]` of it
+    becomes `function`(itself, block i of `updates`), blocks as in `cim.gather`.
+    `function`: set, sum, prod, max, min. Indices of no block are passed over.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, CIM_FeatureMap:$indices, CIM_FeatureMap:$updates, StrAttr:$function,
+                       DefaultValuedAttr<I64Attr, "1">:$block, OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_MatMulF32Op : CIM_StreamOp<"matmul_f32"> {
+  let summary = "fp32 products of two activations on the vector unit, a row of matrices at a time";
+  let description = [{
+    Row r of the result, P x N, is row r of `a`, P x K, times row r of `b`, K x N
+    (N x K with `transpose_b`). With `shared` the matrix is the whole of `b`, its
+    rows and pixels together the first axis, for every row of `a`. Element (p, n)
+    is `0 + a[p, 0] * b[0, n] + a[p, 1] * b[1, n] + ...` from left to right, each
+    step rounded to fp32.
+  }];
+  let arguments = (ins CIM_FeatureMap:$a, CIM_FeatureMap:$b, UnitAttr:$transpose_b, UnitAttr:$shared,
+                       OptionalAttr<I64Attr>:$core);
+}
+
+def CIM_SumPoolOp : CIM_StreamOp<"sum_pool"> {
+  let summary = "fp32 sum over a window, row by row and pixel by pixel; outside values count as nothing";
+  let arguments = (ins CIM_FeatureMap:$input, CIM_WindowAttr:$window, OptionalAttr<I64Attr>:$core);
 }
 
 #endif // CIMC_DIALECTS_CIM_TD

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "CIM/CIM.h"
+#include "OpChecks.h"
 
 #include "cimc/Support/Numerics.h"
 
@@ -19,6 +19,7 @@
 
 using namespace mlir;
 using namespace cimc::cim;
+using namespace cimc::cim::checks;
 
 #include "CIM/CIMInterfaces.cpp.inc"
 #define GET_OP_CLASSES
@@ -27,31 +28,6 @@ using namespace cimc::cim;
 //===----------------------------------------------------------------------===//
 // Row dependences
 //===----------------------------------------------------------------------===//
-
-namespace {
-
-int64_t rowsOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getDimSize(0);
-}
-
-RowDependence wholeOperand(Value operand) { return {0, rowsOf(operand), 0}; }
-
-/// One row for one row; a single row that serves many is kept.
-RowDependence rowByRow(Value operand, Value result) {
-  if (rowsOf(operand) == 1 && rowsOf(result) > 1)
-    return {0, 1, 0};
-  return {1, 1, 1};
-}
-
-/// A row below the next window's first one is finished with. Where the stride
-/// skips rows, those are waited for too, so that they can be freed.
-RowDependence windowed(WindowAttr window) {
-  int64_t last = (window.getKernel()[0] - 1) * window.getDilation()[0] + 1;
-  int64_t stride = window.getStride()[0], pad = window.getPad()[0];
-  return {stride, std::max(last, stride) - pad, stride - pad};
-}
-
-} // namespace
 
 RowDependence MvmOp::getRowDependence(unsigned) {
   return windowed(getWindow());
@@ -110,140 +86,11 @@ CIMC_ROW_BY_ROW(LookupOp)
 CIMC_ROW_BY_ROW(SoftmaxOp)
 CIMC_ROW_BY_ROW(QuantizeOp)
 CIMC_ROW_BY_ROW(DequantizeOp)
-CIMC_ROW_BY_ROW(MapOp)
-CIMC_ROW_BY_ROW(SoftmaxF32Op)
 #undef CIMC_ROW_BY_ROW
 
 //===----------------------------------------------------------------------===//
 // Verifiers
 //===----------------------------------------------------------------------===//
-
-namespace {
-
-/// Numbers of an operation stay below this, so that verifiers can multiply.
-constexpr int64_t kLargest = (int64_t(1) << 31) - 1;
-
-RankedTensorType mapType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
-enum MachineType : unsigned {
-  I8 = 1,
-  U8 = 2,
-  I16 = 4,
-  U16 = 8,
-  I32 = 16,
-  F32 = 32,
-  Byte = I8 | U8,
-  Half = I16 | U16,
-  Any = Byte | Half | I32 | F32,
-};
-
-unsigned machineType(Type type) {
-  if (type.isF32())
-    return F32;
-  auto integer = dyn_cast<IntegerType>(type);
-  if (!integer || integer.isSigned())
-    return 0;
-  switch (integer.getWidth()) {
-  case 8:
-    return integer.isUnsigned() ? U8 : I8;
-  case 16:
-    return integer.isUnsigned() ? U16 : I16;
-  case 32:
-    return integer.isUnsigned() ? 0 : I32;
-  default:
-    return 0;
-  }
-}
-
-LogicalResult checkType(Operation *op, Value value, unsigned allowed,
-                        StringRef what) {
-  Type type = mapType(value).getElementType();
-  if (machineType(type) & allowed)
-    return success();
-  InFlightDiagnostic diagnostic = op->emitOpError();
-  diagnostic << what << " has element type " << type << ", expected one of";
-  static constexpr std::pair<unsigned, const char *> kNames[] = {
-      {I8, " i8"},    {U8, " ui8"},  {I16, " i16"},
-      {U16, " ui16"}, {I32, " i32"}, {F32, " f32"}};
-  for (auto [bit, name] : kNames)
-    if (allowed & bit)
-      diagnostic << name;
-  return diagnostic;
-}
-
-LogicalResult checkSameShape(Operation *op, Value a, Value b) {
-  if (mapType(a).getShape() == mapType(b).getShape())
-    return success();
-  return op->emitOpError() << "expects operand and result of one shape, got "
-                           << a.getType() << " and " << b.getType();
-}
-
-LogicalResult checkBroadcast(Operation *op, Value operand, Value result) {
-  for (auto [i, o] :
-       llvm::zip(mapType(operand).getShape(), mapType(result).getShape()))
-    if (i != o && i != 1)
-      return op->emitOpError() << "operand " << operand.getType()
-                               << " does not broadcast to " << result.getType();
-  return success();
-}
-
-/// Elementwise: types and equal shapes.
-LogicalResult checkUnary(Operation *op, Value in, unsigned inTypes, Value out,
-                         unsigned outTypes) {
-  if (failed(checkType(op, in, inTypes, "operand")) ||
-      failed(checkType(op, out, outTypes, "result")))
-    return failure();
-  return checkSameShape(op, in, out);
-}
-
-LogicalResult checkBinary(Operation *op, Value a, Value b, Value out,
-                          unsigned types) {
-  for (Value operand : {a, b})
-    if (failed(checkType(op, operand, types, "operand")) ||
-        failed(checkBroadcast(op, operand, out)))
-      return failure();
-  // Every dimension of the result comes from an operand.
-  for (int i = 0; i < 3; ++i)
-    if (std::max(mapType(a).getDimSize(i), mapType(b).getDimSize(i)) !=
-        mapType(out).getDimSize(i))
-      return op->emitOpError()
-             << "result " << out.getType() << " is larger than its operands";
-  return checkType(op, out, types, "result");
-}
-
-LogicalResult checkRange(Operation *op, Value result, int64_t low,
-                         int64_t high) {
-  Type type = mapType(result).getElementType();
-  int64_t min = type.isUnsignedInteger() ? 0 : -128;
-  int64_t max = type.isUnsignedInteger() ? 255 : 127;
-  if (low > high || low < min || high > max)
-    return op->emitOpError() << "range [" << low << ", " << high
-                             << "] is not within that of " << type;
-  return success();
-}
-
-/// A window slid over the operand: `rows` and `pixels` of the result are at
-/// least 1 and each window lies at least partly where padding could put it.
-LogicalResult checkWindow(Operation *op, WindowAttr window, Value in, Value out,
-                          bool checkPixels = true) {
-  for (int i = 0; i < (checkPixels ? 2 : 1); ++i) {
-    int64_t extent = (window.getKernel()[i] - 1) * window.getDilation()[i] + 1;
-    int64_t begin = (mapType(out).getDimSize(i) - 1) * window.getStride()[i] -
-                    window.getPad()[i];
-    // End padding of up to one window is what models use.
-    if (begin >= mapType(in).getDimSize(i) + extent)
-      return op->emitOpError()
-             << "the last window begins at " << (i ? "pixel " : "row ") << begin
-             << " of " << mapType(in).getDimSize(i);
-  }
-  return success();
-}
-
-int64_t numElements(Value value) { return mapType(value).getNumElements(); }
-
-} // namespace
 
 LogicalResult WindowAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  ArrayRef<int64_t> kernel,
@@ -445,13 +292,13 @@ LogicalResult DepthwiseOp::verify() {
 }
 
 LogicalResult AddOp::verify() {
-  if (failed(checkBinary(*this, getA(), getB(), getResult(), Byte)))
+  if (failed(checkBroadcast(*this, {getA(), getB()}, Byte, getResult(), Byte)))
     return failure();
   return checkRange(*this, getResult(), getLow(), getHigh());
 }
 
 LogicalResult MulOp::verify() {
-  if (failed(checkBinary(*this, getA(), getB(), getResult(), Byte)))
+  if (failed(checkBroadcast(*this, {getA(), getB()}, Byte, getResult(), Byte)))
     return failure();
   return checkRange(*this, getResult(), getLow(), getHigh());
 }
@@ -488,8 +335,9 @@ LogicalResult AvgPoolOp::verify() {
 }
 
 LogicalResult RowSumOp::verify() {
-  if (failed(checkType(*this, getInput(), Byte, "operand")) ||
-      failed(checkType(*this, getResult(), I32, "result")))
+  bool isFloat = machineType(mapType(getInput()).getElementType()) == F32;
+  if (failed(checkType(*this, getInput(), Byte | F32, "operand")) ||
+      failed(checkType(*this, getResult(), isFloat ? F32 : I32, "result")))
     return failure();
   SmallVector<int64_t, 3> expected = {1, 1, mapType(getInput()).getDimSize(2)};
   if (mapType(getResult()).getShape() != ArrayRef<int64_t>(expected))
@@ -535,23 +383,6 @@ LogicalResult QuantizeOp::verify() {
 
 LogicalResult DequantizeOp::verify() {
   return checkUnary(*this, getInput(), Byte | Half | I32, getResult(), F32);
-}
-
-LogicalResult MapOp::verify() {
-  numerics::Function function;
-  if (!numerics::parseFunction(getFunction().str().c_str(), function))
-    return emitOpError() << "unknown function '" << getFunction() << "'";
-  bool binary = numerics::arity(function) == 2;
-  if (binary != static_cast<bool>(getB()))
-    return emitOpError() << "function '" << getFunction() << "' takes "
-                         << (binary ? 2 : 1) << " operands";
-  if (binary)
-    return checkBinary(*this, getA(), getB(), getResult(), F32);
-  return checkUnary(*this, getA(), F32, getResult(), F32);
-}
-
-LogicalResult SoftmaxF32Op::verify() {
-  return checkUnary(*this, getInput(), F32, getResult(), F32);
 }
 
 LogicalResult ConstantOp::verify() {

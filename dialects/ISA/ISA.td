@@ -107,9 +107,9 @@ def ISA_CellsOp : Op<ISA_Dialect, "cells", []> {
 def ISA_IOOp : Op<ISA_Dialect, "io", []> {
   let summary = "a network input or output and the channel that carries it";
   let description = [{
-    `shape` and `type` (f32, i64, u8, ...) are those of the model. The rows on
-    the channel are the tensor transposed by `perm` in row-major order, cut
-    into equal rows. `channels` lists the channels that receive a copy of an
+    `shape` and `type` (f32, i64, u8, bool, ...) are those of the model. The
+    rows on the channel are the tensor, i64 as i32, bool as u8, f64 and f16 as
+    f32, transposed by `perm` in row-major order, cut into equal rows. `channels` lists the channels that receive a copy of an
     input; the channel of an output has core -1 (the host).
   }];
   let arguments = (ins StrAttr:$name, BoolAttr:$output, DenseI64ArrayAttr:$shape, StrAttr:$type,
@@ -268,7 +268,7 @@ def ISA_AvgPoolOp : ISA_Record<"avg_pool", 0x35, !listconcat(SrcDst, [Unsigned<"
   let summary = "rule R9, average";
 }
 def ISA_RowSumOp : ISA_Record<"row_sum", 0x36, !listconcat(SrcDst, [Unsigned<"clear", 1, "sets instead of adds">])> {
-  let summary = "adds every pixel of a row to one int32 pixel";
+  let summary = "adds every pixel of a row to one pixel: int32 of integers, fp32 of fp32";
 }
 def ISA_DepthwiseOp : ISA_Record<"depthwise", 0x37, !listconcat(SrcDst, [Unsigned<"window", 16, "">,
     Unsigned<"weights", 32, "address of kernel rows x kernel pixels x channels signed bytes, or floats">])> {
@@ -317,12 +317,56 @@ def ISA_MatMulOp : ISA_Record<"matmul", 0x3f, [
 }
 def ISA_MapOp : ISA_Record<"map", 0x40, [
     Unsigned<"function", 8, "see include/cimc/Support/Functions.def">,
-    Unsigned<"a", 16, "f32 view">, Affine<"a_row", "">, Unsigned<"b", 16, "f32 view; the same as a for unary functions">, Affine<"b_row", "">,
-    Unsigned<"dst", 16, "f32 view">, Affine<"dst_row", "">, Single<"alpha", "">, Single<"beta", "">]> {
-  let summary = "one fp32 function applied elementwise; a view dimension of 1 is broadcast";
+    Unsigned<"a", 16, "view">, Affine<"a_row", "">, Unsigned<"b", 16, "view of the type of a; the same as a for unary functions">, Affine<"b_row", "">,
+    Unsigned<"dst", 16, "view of the type of a, u8 for comparisons">, Affine<"dst_row", "">, Single<"alpha", "">, Single<"beta", "">]> {
+  let summary = "one function applied elementwise, in fp32 or integers; a view dimension of 1 is broadcast";
 }
 def ISA_SoftmaxF32Op : ISA_Record<"softmax_f32", 0x41, SrcDst> {
   let summary = "softmax in fp32 over the channels of each pixel";
+}
+
+// General vector operations (include/cimc/Support/VectorOps.h). Reductions are
+// numbered as there: 0 sum, 1 prod, 2 max, 3 min, 4 arg_max, 5 arg_min,
+// 6 arg_max_last, 7 arg_min_last, 8 set.
+def ISA_SelectOp : ISA_Record<"select", 0x60, [
+    Unsigned<"c", 16, "u8 view">, Affine<"c_row", "">, Unsigned<"a", 16, "view">, Affine<"a_row", "">,
+    Unsigned<"b", 16, "view">, Affine<"b_row", "">, Unsigned<"dst", 16, "view of the type of a and b">, Affine<"dst_row", "">]> {
+  let summary = "a where c is not 0, else b; a view dimension of 1 is broadcast";
+}
+def ISA_ConvertOp : ISA_Record<"convert", 0x61, SrcDst> {
+  let summary = "the same numbers in another type: integers wrap, fp32 truncates and saturates";
+}
+def ISA_ReduceOp : ISA_Record<"reduce", 0x62, !listconcat(SrcDst, [Unsigned<"function", 8, "0 to 7">])> {
+  let summary = "combines the channels of each pixel into one, i32 for 4 to 7";
+}
+def ISA_ScanOp : ISA_Record<"scan", 0x63, !listconcat(SrcDst, [
+    Unsigned<"function", 8, "0 or 1">, Unsigned<"exclusive", 1, "channel c is not part of result c">, Unsigned<"reverse", 1, "from the last channel down">])> {
+  let summary = "running combination of the channels of each pixel";
+}
+def ISA_TopKOp : ISA_Record<"topk", 0x64, !listconcat(SrcDst, [
+    Unsigned<"smallest", 1, "smallest instead of largest">, Unsigned<"indices", 1, "i32 channel numbers instead of values">])> {
+  let summary = "as many of the largest channels of each pixel as dst has, in order";
+}
+def ISA_GatherOp : ISA_Record<"gather", 0x65, [
+    Unsigned<"a", 16, "view">, Unsigned<"b", 16, "i32 view of indices">, Unsigned<"dst", 16, "view of the type of a">,
+    Unsigned<"block", 32, "elements">]> {
+  let summary = "block i of dst is block b[i] of a, else 0; views held whole";
+}
+def ISA_ScatterOp : ISA_Record<"scatter", 0x66, [
+    Unsigned<"a", 16, "view of updates">, Unsigned<"b", 16, "i32 view of indices">, Unsigned<"dst", 16, "view of the type of a">,
+    Unsigned<"block", 32, "elements">, Unsigned<"function", 8, "0 to 3 or 8">]> {
+  let summary = "combines block i of a into block b[i] of dst, in order; views held whole";
+}
+def ISA_MatMulF32Op : ISA_Record<"matmul_f32", 0x67, [
+    Unsigned<"a", 16, "f32 view: M pixels of K channels">, Affine<"a_row", "">,
+    Unsigned<"b", 16, "f32 view: K pixels of N channels">, Affine<"b_row", "">,
+    Unsigned<"dst", 16, "f32 view: M pixels of N channels">, Affine<"dst_row", "">,
+    Unsigned<"transpose_b", 1, "b has N pixels of K channels">,
+    Unsigned<"shared", 1, "the matrix is all of b, held whole: rows and pixels are its first axis">]> {
+  let summary = "fp32 matrix product of a row of a and a row of b; sums from the first k on, each step rounded";
+}
+def ISA_SumPoolOp : ISA_Record<"sum_pool", 0x68, !listconcat(SrcDst, [Unsigned<"window", 16, "">])> {
+  let summary = "fp32 sum over a window; `src_row` is the output row the window is placed by";
 }
 
 #endif // CIMC_DIALECTS_ISA_TD

@@ -147,7 +147,7 @@ def Sched_CellsOp : Sched_Op<"cells", []> {
 //===----------------------------------------------------------------------===//
 
 class ViewField<Field f> {
-  bit value = !or(!eq(f.name, "src"), !eq(f.name, "dst"), !eq(f.name, "a"), !eq(f.name, "b"), !eq(f.name, "units"));
+  bit value = !or(!eq(f.name, "src"), !eq(f.name, "dst"), !eq(f.name, "a"), !eq(f.name, "b"), !eq(f.name, "c"), !eq(f.name, "units"));
 }
 class DataField<Field f> {
   bit value = !or(!eq(f.name, "constants"), !eq(f.name, "table"), !eq(f.name, "weights"));
@@ -196,5 +196,14 @@ def Sched_CopyOp : Sched_Instruction<ISA_CopyOp>;
 def Sched_MatMulOp : Sched_Instruction<ISA_MatMulOp>;
 def Sched_MapOp : Sched_Instruction<ISA_MapOp>;
 def Sched_SoftmaxF32Op : Sched_Instruction<ISA_SoftmaxF32Op>;
+def Sched_SelectOp : Sched_Instruction<ISA_SelectOp>;
+def Sched_ConvertOp : Sched_Instruction<ISA_ConvertOp>;
+def Sched_ReduceOp : Sched_Instruction<ISA_ReduceOp>;
+def Sched_ScanOp : Sched_Instruction<ISA_ScanOp>;
+def Sched_TopKOp : Sched_Instruction<ISA_TopKOp>;
+def Sched_GatherOp : Sched_Instruction<ISA_GatherOp>;
+def Sched_ScatterOp : Sched_Instruction<ISA_ScatterOp>;
+def Sched_MatMulF32Op : Sched_Instruction<ISA_MatMulF32Op>;
+def Sched_SumPoolOp : Sched_Instruction<ISA_SumPoolOp>;
 
 #endif // CIMC_DIALECTS_SCHED_TD

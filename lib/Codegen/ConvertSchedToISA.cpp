@@ -51,10 +51,20 @@ static FailureOr<DType> machineType(Operation *op, Type type) {
          << type << ", which the machine does not know";
 }
 
-static const char *bindingType(DType type) {
-  static const char *const names[] = {"i8",  "u8",  "i16", "u16",
-                                      "i32", "f32", "i64"};
-  return names[static_cast<unsigned>(type)];
+/// The name of a model's type in bindings; see the list in Encode.cpp.
+static FailureOr<StringRef> bindingType(Operation *op, Type type) {
+  if (type.isInteger(1))
+    return StringRef("bool");
+  if (type.isF64())
+    return StringRef("f64");
+  if (type.isF16())
+    return StringRef("f16");
+  FailureOr<DType> machine = machineType(op, type);
+  if (failed(machine))
+    return failure();
+  static constexpr StringRef names[] = {"i8",  "u8",  "i16", "u16",
+                                        "i32", "f32", "i64"};
+  return names[static_cast<unsigned>(*machine)];
 }
 
 namespace {
@@ -153,7 +163,7 @@ private:
   }
 
   LogicalResult convertIO(sched::IOOp op, OpBuilder &builder) {
-    FailureOr<DType> type = machineType(op, op.getType());
+    FailureOr<StringRef> type = bindingType(op, op.getType());
     if (failed(type))
       return failure();
     SmallVector<int64_t> channels;
@@ -161,8 +171,7 @@ private:
       channels.push_back(
           numbers.lookup(cast<FlatSymbolRefAttr>(ref).getValue()));
     isa::IOOp::create(builder, op.getLoc(), op.getName(), op.getOutput(),
-                      op.getShape(), bindingType(*type), op.getPerm(),
-                      channels);
+                      op.getShape(), *type, op.getPerm(), channels);
     return success();
   }
 

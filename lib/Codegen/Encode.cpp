@@ -92,8 +92,9 @@ private:
   }
 
   Status binding(cimc::isa::IOOp op) {
-    static const char *const types[] = {"i8",  "u8",  "i16", "u16",
-                                        "i32", "f32", "i64"};
+    // By the numbers of DType.
+    static const char *const types[] = {"i8",  "u8",  "i16",  "u16", "i32",
+                                        "f32", "i64", "bool", "f64", "f16"};
     IOBinding io;
     io.name = op.getName().str();
     io.isOutput = op.getOutput();

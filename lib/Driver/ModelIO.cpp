@@ -20,21 +20,24 @@ using namespace cimc;
 
 static Result<ModelIO> describeValue(mlir::Type type, mlir::Attribute name,
                                      mlir::Attribute shape,
+                                     mlir::Attribute modelType,
                                      std::string fallback) {
   ModelIO io;
   auto text = mlir::dyn_cast_or_null<mlir::StringAttr>(name);
   io.name = text ? text.str() : std::move(fallback);
   auto shaped = mlir::dyn_cast<mlir::ShapedType>(type);
+  // A feature map says what shape and type the model's tensor had.
+  auto model = mlir::dyn_cast_or_null<mlir::TypeAttr>(modelType);
   std::optional<DType> element =
       shaped && shaped.hasStaticShape()
-          ? reference::hostDType(shaped.getElementType())
+          ? reference::hostDType(model ? model.getValue()
+                                       : shaped.getElementType())
           : std::nullopt;
   if (!element)
     return Error{
         ExitCode::Unsupported,
         fmt::format("'{}' is no tensor of static shape and numbers", io.name)};
   io.type = *element;
-  // A feature map says what shape the model's tensor had.
   llvm::ArrayRef<int64_t> dims = shaped.getShape();
   if (auto original = mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(shape))
     dims = original.asArrayRef();
@@ -52,7 +55,8 @@ cimc::networkIO(mlir::ModuleOp module) {
   for (unsigned i = 0; i < func.getNumArguments(); ++i) {
     Result<ModelIO> io = describeValue(
         func.getArgument(i).getType(), func.getArgAttr(i, "nn.name"),
-        func.getArgAttr(i, "cim.shape"), fmt::format("input_{}", i));
+        func.getArgAttr(i, "cim.shape"), func.getArgAttr(i, "cim.type"),
+        fmt::format("input_{}", i));
     if (!io)
       return io.takeError();
     result.first.push_back(std::move(*io));
@@ -60,7 +64,8 @@ cimc::networkIO(mlir::ModuleOp module) {
   for (unsigned i = 0; i < func.getNumResults(); ++i) {
     Result<ModelIO> io = describeValue(
         func.getResultTypes()[i], func.getResultAttr(i, "nn.name"),
-        func.getResultAttr(i, "cim.shape"), fmt::format("output_{}", i));
+        func.getResultAttr(i, "cim.shape"), func.getResultAttr(i, "cim.type"),
+        fmt::format("output_{}", i));
     if (!io)
       return io.takeError();
     result.second.push_back(std::move(*io));

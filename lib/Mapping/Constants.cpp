@@ -21,9 +21,16 @@ namespace cimc::mapping {
 
 std::optional<std::vector<char>> readBytes(ElementsAttr attr) {
   Type element = attr.getShapedType().getElementType();
-  if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8)
+  // Truth values take a byte each.
+  if (auto dense = dyn_cast<DenseElementsAttr>(attr);
+      dense && element.isInteger(1)) {
+    auto values = dense.getValues<bool>();
+    return std::vector<char>(values.begin(), values.end());
+  }
+  if (!element.isIntOrFloat() ||
+      (element.getIntOrFloatBitWidth() % 8 && !element.isInteger(1)))
     return std::nullopt;
-  size_t width = element.getIntOrFloatBitWidth() / 8;
+  size_t width = (element.getIntOrFloatBitWidth() + 7) / 8;
   size_t size = static_cast<size_t>(attr.getNumElements()) * width;
   ArrayRef<char> raw;
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {

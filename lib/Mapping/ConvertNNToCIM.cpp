@@ -49,26 +49,37 @@ void Lowering::substitute(Operation *op) {
 }
 
 LogicalResult Lowering::lower(Operation *op) {
-  for (Value operand : op->getOperands()) {
-    Type element = getElementTypeOrSelf(operand.getType());
-    if (!matchPattern(operand, m_Constant()) && !machineElement(element))
-      return fail(op, "an operand has element type " + describe(element) +
+  // Constants of quantized types are read by those who use them.
+  auto isKnown = [&](Value value) {
+    Type element = getElementTypeOrSelf(value.getType());
+    return machineElement(element) || (isa<quant::QuantizedType>(element) &&
+                                       matchPattern(value, m_Constant()));
+  };
+  for (Value operand : op->getOperands())
+    if (!isKnown(operand))
+      return fail(op, "an operand has element type " +
+                          describe(getElementTypeOrSelf(operand.getType())) +
                           ", which the chip does not compute with");
-  }
+  for (Value result : op->getResults())
+    if (!isKnown(result))
+      return fail(op, "its result has element type " +
+                          describe(getElementTypeOrSelf(result.getType())) +
+                          ", which the chip does not compute with");
   if (auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op))
     if (std::optional<nn::WeightMatrix> matrix = weighted.getWeightMatrix())
       return isFloat(op->getOperand(matrix->input)) && isFloat(op->getResult(0))
                  ? lowerWideWeighted(op, *matrix)
                  : lowerWeighted(op, *matrix);
   if (auto elementwise = dyn_cast<nn::ElementwiseOpInterface>(op))
-    return op->getNumOperands() == 1 ? lowerUnary(elementwise)
-                                     : lowerBinary(elementwise);
+    return lowerElementwise(elementwise);
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<nn::ConvOp>([&](auto conv) {
         return fail(conv, "needs constant weights, and one to three spatial "
                           "axes");
       })
       .Case<nn::MatMulOp>([&](auto o) { return lowerMatMul(o); })
+      .Case<nn::WhereOp>([&](auto o) { return lowerWhere(o); })
+      .Case<nn::CastOp>([&](auto o) { return lowerCast(o); })
       .Case<nn::SoftmaxOp>([&](auto o) { return lowerSoftmax(o); })
       .Case<nn::QuantizeOp>([&](auto o) { return lowerQuantize(o); })
       .Case<nn::DequantizeOp>([&](auto o) { return lowerDequantize(o); })
@@ -126,6 +137,11 @@ LogicalResult Lowering::run(func::FuncOp function) {
     NamedAttrList list(attrs);
     list.set("cim.shape", builder.getDenseI64ArrayAttr(shapeOf(value)));
     list.set("cim.perm", builder.getDenseI64ArrayAttr(perm));
+    // The type that the host converts from or to.
+    Type element = getElementTypeOrSelf(value.getType());
+    if (!isa<quant::QuantizedType>(element) &&
+        machineElement(element) != element)
+      list.set("cim.type", TypeAttr::get(element));
     return list.getDictionary(context);
   };
   SmallVector<Type> argumentTypes;

@@ -9,9 +9,12 @@
 #include "Constants.h"
 #include "Lowering.h"
 
+#include "cimc/Support/MachineTypes.h"
 #include "cimc/Support/Permute.h"
 
 #include "mlir/IR/Matchers.h"
+
+#include <cstring>
 
 using namespace mlir;
 
@@ -34,8 +37,25 @@ std::optional<Quant> getQuant(Type type) {
 
 Type machineElement(Type element) {
   MLIRContext *context = element.getContext();
-  if (element.isF32())
-    return element;
+  if (element.isF32() || element.isF64() || element.isF16())
+    return Float32Type::get(context);
+  if (auto integer = dyn_cast<IntegerType>(element)) {
+    if (integer.isSigned())
+      return {};
+    switch (integer.getWidth()) {
+    case 1:
+      return IntegerType::get(context, 8, IntegerType::Unsigned);
+    case 8:
+    case 16:
+      return integer;
+    case 32:
+      return integer.isUnsigned() ? Type() : integer;
+    case 64:
+      return integer.isUnsigned() ? Type() : IntegerType::get(context, 32);
+    default:
+      return {};
+    }
+  }
   if (std::optional<Quant> quant = getQuant(element)) {
     if (quant->bits == 32)
       return IntegerType::get(context, 32);
@@ -59,7 +79,7 @@ Dims identityPerm(size_t rank) {
 }
 
 bool isFloat(Value value) {
-  return getElementTypeOrSelf(value.getType()).isF32();
+  return isa<FloatType>(getElementTypeOrSelf(value.getType()));
 }
 
 Dims channelsLast(size_t rank) {
@@ -132,6 +152,29 @@ Value Lowering::regroup(Location loc, Value value, RankedTensorType type) {
   return cim::ReshapeOp::create(builder, loc, type, value, IntegerAttr());
 }
 
+/// Turns the bytes of a constant into those of its machine type; returns what
+/// is wrong.
+static std::string toMachineBytes(Type element, std::vector<char> &bytes) {
+  std::optional<DType> from;
+  if (element.isInteger(64))
+    from = DType::I64;
+  else if (element.isF64())
+    from = DType::F64;
+  else if (element.isF16())
+    from = DType::F16;
+  if (!from || isa<quant::QuantizedType>(element))
+    return "";
+  HostTensor tensor(*from,
+                    {static_cast<int64_t>(bytes.size() / byteSize(*from))});
+  std::memcpy(tensor.data.data(), bytes.data(), bytes.size());
+  Result<HostTensor> values = toMachine(tensor, "a constant");
+  if (!values)
+    return values.error().message;
+  bytes.resize(values->data.size());
+  std::memcpy(bytes.data(), values->data.data(), bytes.size());
+  return "";
+}
+
 Map Lowering::materializeConstant(Value value, ArrayRef<int64_t> shape,
                                   ArrayRef<int64_t> perm) {
   Location loc = value.getLoc();
@@ -140,6 +183,11 @@ Map Lowering::materializeConstant(Value value, ArrayRef<int64_t> shape,
   std::optional<std::vector<char>> bytes;
   if (matchPattern(value, m_Constant(&attr)))
     bytes = readBytes(attr);
+  if (machine && bytes)
+    if (std::string problem =
+            toMachineBytes(getElementTypeOrSelf(attr.getType()), *bytes);
+        !problem.empty())
+      failures.emplace_back(loc, problem);
   size_t width = machine ? machine.getIntOrFloatBitWidth() / 8 : 0;
   if (!machine || !bytes ||
       bytes->size() != static_cast<size_t>(product(shape)) * width) {

@@ -118,6 +118,12 @@ double LoadModel::vectorNs(Operation *op, int64_t pixels) const {
                             std::max<int64_t>(1, out.rows),
                         false);
           })
+          .Case([&](cim::MatMulF32Op product) {
+            return Work(2 * elements * Extents(product.getA()).channels, true);
+          })
+          .Case<cim::ReduceOp, cim::ScanOp, cim::TopKOp>([&](Operation *o) {
+            return Work(pixels * Extents(o->getOperand(0)).channels, true);
+          })
           .Case<cim::AddOp, cim::MulOp>(
               [&](Operation *) { return Work(2 * elements, false); })
           .Case<cim::QuantizeOp, cim::DequantizeOp>(
@@ -184,7 +190,8 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels, bool least) const {
              rowBytes(map, range.end - range.begin);
   }
   Extents out(op->getResult(0));
-  bool isWhole = isa<cim::MoveOp, cim::MatMulOp>(op);
+  bool isWhole =
+      isa<cim::MoveOp, cim::MatMulOp, cim::GatherOp, cim::ScatterOp>(op);
   bytes += (isWhole ? out.rows : 1) * rowBytes(out, pixels);
   if (isa<cim::RequantizeOp, cim::CombineOp>(op))
     bytes += out.channels * 8;

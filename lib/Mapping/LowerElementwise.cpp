@@ -44,16 +44,8 @@ LogicalResult Lowering::lowerUnary(nn::ElementwiseOpInterface op) {
   std::optional<Quant> x = getQuant(input.getType()),
                        y = getQuant(output.getType());
   Map map = use(input);
-  if (isFloat(input) && isFloat(output)) {
-    Value result =
-        cim::MapOp::create(builder, loc, map.value.getType(), map.value,
-                           Value(), numerics::mnemonic(function),
-                           APFloat(alpha), APFloat(beta), IntegerAttr());
-    define(output, result, map.perm);
-    return success();
-  }
   if (!x || !y || x->bits != 8 || y->bits != 8)
-    return fail(op, "is computed on floats or on 8 bits only");
+    return fail(op, "is computed on plain numbers or on 8 bits only");
   std::array<int8_t, 256> table =
       numerics::makeTable(function, alpha, beta, x->scale, x->zero, x->isSigned,
                           y->scale, y->zero, y->isSigned);
@@ -72,23 +64,11 @@ LogicalResult Lowering::lowerBinary(nn::ElementwiseOpInterface op) {
   Value a = op->getOperand(0), b = op->getOperand(1), output = op->getResult(0);
   std::optional<Quant> qa = getQuant(a.getType()), qb = getQuant(b.getType()),
                        qc = getQuant(output.getType());
-  bool floats = isFloat(a) && isFloat(b) && isFloat(output);
   bool bytes =
       qa && qb && qc && qa->bits == 8 && qb->bits == 8 && qc->bits == 8;
-  if (!floats && !bytes)
-    return fail(op, "is computed on floats or on 8 bits only, all operands "
-                    "and the result alike");
-  // The layout of the operand that is largest, an activation where there is
-  // one of the result's rank.
-  Dims shape = shapeOf(output), perm = identityPerm(shape.size());
-  int64_t largest = 0;
-  for (Value operand : {a, b}) {
-    if (!maps.count(operand) || shapeOf(operand).size() != shape.size() ||
-        product(shapeOf(operand)) <= largest)
-      continue;
-    largest = product(shapeOf(operand));
-    perm = use(operand).perm;
-  }
+  if (!bytes)
+    return fail(op, "quantized operands and results have 8 bits, all alike");
+  Dims shape = shapeOf(output), perm = commonPerm({a, b}, shape);
   Value left = broadcastOperand(loc, a, shape, perm);
   Value right = broadcastOperand(loc, b, shape, perm);
   auto resultType = [&](Type element) { return mapType(shape, perm, element); };
@@ -97,10 +77,6 @@ LogicalResult Lowering::lowerBinary(nn::ElementwiseOpInterface op) {
                               y, numerics::mnemonic(function), APFloat(0.0f),
                               APFloat(0.0f), IntegerAttr());
   };
-  if (floats) {
-    define(output, mapFunction(left, right), perm);
-    return success();
-  }
   RankedTensorType type =
       resultType(machineElement(getElementTypeOrSelf(output.getType())));
   if (function == numerics::Function::Add) {

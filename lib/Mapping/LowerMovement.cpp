@@ -137,10 +137,12 @@ LogicalResult Lowering::lowerPad(nn::PadOp op) {
   float real = op.getValue().convertToFloat();
   if (std::optional<Quant> quant = getQuant(op.getInput().getType())) {
     fill = numerics::quantize(real, quant->scale, quant->zero, quant->range);
-  } else {
+  } else if (machine.isF32()) {
     int32_t bits;
     std::memcpy(&bits, &real, sizeof(bits));
     fill = bits;
+  } else {
+    fill = static_cast<int64_t>(real);
   }
   Dims counts = permuted(map.shape, map.perm);
   Dims dst = rowMajorStrides(permuted(shape, map.perm));

@@ -240,6 +240,8 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
 }
 
 LogicalResult Lowering::lowerMatMul(nn::MatMulOp op) {
+  if (isFloat(op.getA()) && isFloat(op.getB()))
+    return lowerFloatMatMul(op);
   Location loc = op.getLoc();
   std::optional<Quant> a = getQuant(op.getA().getType()),
                        b = getQuant(op.getB().getType()),

@@ -11,7 +11,7 @@
 
 #include "CIM/CIM.h"
 #include "NN/NN.h"
-#include "cimc/Support/Numerics.h"
+#include "cimc/Support/VectorOps.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseMap.h"
@@ -182,7 +182,29 @@ private:
                                     const nn::WeightMatrix &matrix);
   mlir::LogicalResult lowerMatMul(nn::MatMulOp op);
 
-  // LowerElementwise.cpp
+  // LowerVector.cpp: plain numbers
+  /// The layout of the largest operand of an elementwise operation that is an
+  /// activation of the result's rank.
+  Dims commonPerm(mlir::ValueRange operands, llvm::ArrayRef<int64_t> shape);
+  /// A constant of one element.
+  mlir::Value scalar(mlir::Location loc, mlir::Type machine, double number);
+  /// cim.map; dimensions of 1 broadcast.
+  mlir::Value map(mlir::Location loc, numerics::Function function,
+                  mlir::Value a, mlir::Value b = {},
+                  numerics::Parameters parameters = {});
+  mlir::Value convert(mlir::Location loc, mlir::Value value,
+                      mlir::Type machine);
+  /// One element for all along `axes`; `perm` is the layout of the result, in
+  /// which those axes have length 1.
+  mlir::Value reduce(mlir::Location loc, Map input,
+                     llvm::ArrayRef<int64_t> axes, numerics::Reduction function,
+                     Dims &perm);
+  mlir::LogicalResult lowerElementwise(nn::ElementwiseOpInterface op);
+  mlir::LogicalResult lowerWhere(nn::WhereOp op);
+  mlir::LogicalResult lowerCast(nn::CastOp op);
+  mlir::LogicalResult lowerFloatMatMul(nn::MatMulOp op);
+
+  // LowerElementwise.cpp: quantized
   mlir::LogicalResult lowerUnary(nn::ElementwiseOpInterface op);
   mlir::LogicalResult lowerBinary(nn::ElementwiseOpInterface op);
   mlir::LogicalResult lowerSoftmax(nn::SoftmaxOp op);
@@ -194,6 +216,8 @@ private:
   mlir::LogicalResult lowerAvgPool(nn::AvgPoolOp op);
   mlir::LogicalResult lowerGlobalAvgPool(nn::GlobalAvgPoolOp op);
   mlir::LogicalResult globalAverage(mlir::Operation *op);
+  template <typename Op> mlir::LogicalResult lowerPlainPool(Op op);
+  mlir::LogicalResult plainGlobalAverage(mlir::Operation *op);
 
   // LowerMovement.cpp
   mlir::LogicalResult lowerReshape(nn::ReshapeOp op);

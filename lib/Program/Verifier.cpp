@@ -13,6 +13,8 @@
 
 #include "Verifier.h"
 
+#include "cimc/Support/MachineTypes.h"
+
 #include <algorithm>
 #include <tuple>
 
@@ -131,7 +133,7 @@ Status Verifier::verifyIO() {
       return invalid(fmt::format(
           "{} '{}': {}", io.isOutput ? "output" : "input", io.name, what));
     };
-    Wide bytes = static_cast<Wide>(byteSize(io.type));
+    Wide bytes = static_cast<Wide>(byteSize(machineType(io.type)));
     for (int64_t size : io.shape) {
       if (size < 1)
         return fail(fmt::format("shape {} has an axis of {}",

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Verifier.h"
+#include "StreamVerifier.h"
 
 #include "cimc/Support/Numerics.h"
 
@@ -15,27 +15,7 @@
 using namespace cimc;
 using namespace cimc::verifier;
 
-namespace {
-
-/// What an affine value can be while its loops run.
-struct Interval {
-  int64_t low, high;
-};
-
-/// Sets of element types, as bits by type number.
-enum TypeSet : unsigned {
-  Int8 = 0x01,
-  Bytes = 0x03,
-  Halves = 0x0c,
-  Int32 = 0x10,
-  Float = 0x20,
-  Int64 = 0x40,
-  UpTo16 = Bytes | Halves,
-  Integers = UpTo16 | Int32 | Int64,
-  Any = 0x7f
-};
-
-std::string typeNames(unsigned set) {
+std::string verifier::typeNames(unsigned set) {
   std::string out;
   for (unsigned t = 0; t < 7; ++t)
     if (set >> t & 1)
@@ -43,105 +23,9 @@ std::string typeNames(unsigned set) {
   return out;
 }
 
-/// The most elements one instruction may gather before it computes; bounds the
-/// memory that the chip model needs.
-constexpr int64_t maxGathered = INT64_C(1) << 28;
-
 /// The most instructions a stream may execute for one sample; compiled programs
 /// stay far below, and a file must not keep the chip model busy for ever.
-constexpr int64_t maxExecuted = INT64_C(1) << 32;
-
-int64_t functionCount() {
-  int64_t count = 0;
-#define CIMC_FUNCTION(NAME, MNEMONIC, ARITY, EXPRESSION) ++count;
-#include "cimc/Support/Functions.def"
-  return count;
-}
-
-/// Checks one stream. Checks record the first thing that is wrong and go on,
-/// which keeps the rules below readable; views that do not exist stand in as an
-/// empty one.
-class StreamVerifier {
-public:
-  StreamVerifier(const Tables &tables, const CoreTables &core, uint32_t stream)
-      : tables(tables), core(core), chip(tables.program->chip), stream(stream),
-        memory(chip.memoryBytes()) {}
-
-  Status run();
-
-  void operator()(const isa::Loop &r);
-  void operator()(const isa::Next &r);
-  void operator()(const isa::Halt &r);
-  void operator()(const isa::Wait &r) { consumer(r.channel, r.consumer); }
-  void operator()(const isa::Free &r) { consumer(r.channel, r.consumer); }
-  void operator()(const isa::Acquire &r) {
-    producer(r.channel, r.producer, true);
-  }
-  void operator()(const isa::Post &r) { producer(r.channel, r.producer, true); }
-  void operator()(const isa::Send &r);
-  void operator()(const isa::Mvm &r);
-  void operator()(const isa::Requantize &r);
-  void operator()(const isa::Unit &r);
-  void operator()(const isa::Digits &r);
-  void operator()(const isa::Combine &r);
-  void operator()(const isa::AddQ &r);
-  void operator()(const isa::MulQ &r);
-  void operator()(const isa::Lookup &r);
-  void operator()(const isa::MaxPool &r);
-  void operator()(const isa::AvgPool &r);
-  void operator()(const isa::RowSum &r);
-  void operator()(const isa::Depthwise &r);
-  void operator()(const isa::Move &r);
-  void operator()(const isa::Fill &r);
-  void operator()(const isa::SoftmaxQ &r);
-  void operator()(const isa::Quantize &r);
-  void operator()(const isa::Dequantize &r);
-  void operator()(const isa::AddI &r);
-  void operator()(const isa::Copy &r);
-  void operator()(const isa::Matmul &r);
-  void operator()(const isa::Map &r);
-  void operator()(const isa::SoftmaxF32 &r);
-
-private:
-  void fail(const std::string &what) {
-    if (error.empty())
-      error = what;
-  }
-  void require(bool holds, const char *what) {
-    if (!holds)
-      fail(what);
-  }
-  Interval range(const isa::Affine &a) const;
-  const isa::Channel *channel(uint32_t id);
-  void consumer(uint32_t id, uint32_t party);
-  void producer(uint32_t id, uint32_t party, bool inPlace);
-  const isa::View &view(const char *field, uint16_t id, unsigned types);
-  const isa::Window &window(uint16_t id);
-  void row(const char *field, const isa::View &v, const isa::Affine &index,
-           bool broadcast = true);
-  void constants(const char *field, uint32_t address, Wide bytes);
-  void covers(const char *field, const isa::View &src, const isa::View &dst,
-              bool broadcast);
-  /// A source and a destination of one shape, or a source broadcast to it.
-  template <typename Record>
-  std::pair<const isa::View *, const isa::View *>
-  pair(const Record &r, unsigned srcTypes, unsigned dstTypes, bool broadcast);
-  template <typename Record>
-  const isa::View &triple(const Record &r, unsigned types);
-  void cellsProgrammed(const isa::Mvm &r, uint32_t macro, int64_t columns);
-  /// One fp32 number a row.
-  void units(uint16_t id, const isa::Affine &index);
-  void element(const char *field, const isa::View &v, Wide low, Wide high);
-
-  const Tables &tables;
-  const CoreTables &core;
-  const ChipSpec &chip;
-  uint32_t stream;
-  int64_t memory;
-  std::vector<int64_t> loops; ///< counts of the open ones
-  bool halted = false;
-  std::string error;
-};
+static constexpr int64_t maxExecuted = INT64_C(1) << 32;
 
 Interval StreamVerifier::range(const isa::Affine &a) const {
   Interval result{a.add, a.add};
@@ -247,30 +131,6 @@ void StreamVerifier::covers(const char *field, const isa::View &src,
                      "are written",
                      field, src.id, src.pixels, src.channels, dst.pixels,
                      dst.channels));
-}
-
-template <typename Record>
-std::pair<const isa::View *, const isa::View *>
-StreamVerifier::pair(const Record &r, unsigned srcTypes, unsigned dstTypes,
-                     bool broadcast) {
-  const isa::View &src = view("src", r.src, srcTypes);
-  const isa::View &dst = view("dst", r.dst, dstTypes);
-  row("src_row", src, r.src_row);
-  row("dst_row", dst, r.dst_row);
-  covers("src", src, dst, broadcast);
-  return {&src, &dst};
-}
-
-template <typename Record>
-const isa::View &StreamVerifier::triple(const Record &r, unsigned types) {
-  const isa::View &a = view("a", r.a, types), &b = view("b", r.b, types);
-  const isa::View &dst = view("dst", r.dst, types);
-  row("a_row", a, r.a_row);
-  row("b_row", b, r.b_row);
-  row("dst_row", dst, r.dst_row);
-  covers("a", a, dst, true);
-  covers("b", b, dst, true);
-  return dst;
 }
 
 //===----------------------------------------------------------------------===//
@@ -483,8 +343,9 @@ void StreamVerifier::operator()(const isa::AvgPool &r) {
 }
 
 void StreamVerifier::operator()(const isa::RowSum &r) {
-  const isa::View &src = view("src", r.src, UpTo16 | Int32);
-  const isa::View &dst = view("dst", r.dst, Int32);
+  const isa::View &src = view("src", r.src, UpTo16 | Int32 | Float);
+  const isa::View &dst =
+      view("dst", r.dst, Float >> src.type & 1 ? Float : Int32);
   row("src_row", src, r.src_row);
   row("dst_row", dst, r.dst_row);
   require(src.channels >= dst.channels, "dst has more channels than src");
@@ -589,16 +450,6 @@ void StreamVerifier::operator()(const isa::Matmul &r) {
           fmt::format("view {} has more than {} elements", v->id, maxGathered));
 }
 
-void StreamVerifier::operator()(const isa::Map &r) {
-  triple(r, Float);
-  if (r.function >= functionCount())
-    fail(fmt::format("function {} of {}", r.function, functionCount()));
-}
-
-void StreamVerifier::operator()(const isa::SoftmaxF32 &r) {
-  pair(r, Float, Float, false);
-}
-
 Status StreamVerifier::run() {
   const Stream &source = core.core->streams[stream];
   size_t index = 0;
@@ -633,8 +484,6 @@ Status StreamVerifier::run() {
     return invalid(where("end") + "a loop is not ended");
   return {};
 }
-
-} // namespace
 
 Status verifier::verifyStream(const Tables &tables, const CoreTables &core,
                               uint32_t streamIndex) {

@@ -31,32 +31,19 @@ bool anyFloat(Operation *op) {
          llvm::any_of(op->getResults(), isFloat);
 }
 
-// What the fp32 vector unit computes, and what only moves elements.
-bool isFloatFunction(Operation *op) {
-  return movesElements(op) || isa<nn::ElementwiseOpInterface, nn::WhereOp,
-                                  nn::SoftmaxOp, nn::ConcatOp>(op);
-}
-
-// A sum of products of an activation with constant weights.
+// A sum of products of an activation with constant weights, perhaps stored as
+// integers.
 bool isWeighted(Operation *op) {
-  auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op);
-  return weighted && weighted.getWeightMatrix();
-}
-
-// A number type that the chip does not have, such as int64; null where there is
-// none.
-Type foreignType(Operation *op) {
-  auto isForeign = [](Type type) {
-    return !type.isF32() && !type.isInteger(32) &&
-           !isa<quant::QuantizedType>(type);
-  };
-  for (Value operand : op->getOperands())
-    if (isForeign(elementType(operand)))
-      return elementType(operand);
-  for (Value result : op->getResults())
-    if (isForeign(elementType(result)))
-      return elementType(result);
-  return {};
+  if (isa<nn::ConvOp>(op))
+    return true;
+  if (auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op);
+      weighted && weighted.getWeightMatrix())
+    return true;
+  auto matmul = dyn_cast<nn::MatMulOp>(op);
+  if (!matmul)
+    return false;
+  Value source = quantizedSource(matmul.getB());
+  return source && constantOf(source);
 }
 
 struct NNVerifyQuantized : impl::NNVerifyQuantizedBase<NNVerifyQuantized> {
@@ -90,36 +77,19 @@ struct NNVerifyQuantized : impl::NNVerifyQuantizedBase<NNVerifyQuantized> {
 private:
   // Why the chip cannot compute an operation; empty where it can.
   std::string reason(Operation *op, bool everQuantized) {
-    if (Type foreign = foreignType(op)) {
-      std::string text;
-      llvm::raw_string_ostream(text) << foreign;
-      return "computes with " + text +
-             "; the chip has float32, 8-bit integers and int32 sums";
-    }
-    if (!anyFloat(op) || isFloatFunction(op))
+    // What the arrays do not compute runs on the vector unit; mapping says
+    // where it cannot.
+    if (precision == "float" || !anyFloat(op) || !isWeighted(op))
       return "";
-    bool weighted = isWeighted(op);
-    if (weighted && precision == "float")
-      return "";
-    std::string what =
-        weighted ? "is a weighted sum in float, which the arrays compute "
-                   "with --precision float only"
-        : isa<nn::ConvOp, nn::MatMulOp>(op)
-            ? "is a product of two activations in float, which has no form on "
-              "the chip"
-            : "has no float form on the vector unit";
-    if (!everQuantized && precision != "float")
+    std::string what = "is a weighted sum in float, which the arrays compute "
+                       "with --precision float only";
+    if (!everQuantized)
       return what + "; the model is float and its ranges are unknown: give "
                     "samples with --calibrate DIR";
-    if (!everQuantized)
-      return what;
     return what + missing(op);
   }
 
   static std::string missing(Operation *op) {
-    if (isa<nn::BatchNormOp>(op))
-      return "; it only compiles where it can be folded into a convolution "
-             "(--nn-canonicalize)";
     for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
       std::string which = i == 0   ? "its input"
                           : i == 1 ? "operand 1"

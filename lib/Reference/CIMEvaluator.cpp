@@ -10,6 +10,7 @@
 
 #include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/MachineTypes.h"
 #include "cimc/Support/Permute.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -27,6 +28,7 @@ namespace {
 struct Binding {
   std::vector<int64_t> shape, perm;
   RankedTensorType map;
+  DType type; ///< of the model's tensor
 };
 
 Result<Binding> readBinding(func::FuncOp function, DictionaryAttr attrs,
@@ -44,7 +46,14 @@ Result<Binding> readBinding(func::FuncOp function, DictionaryAttr attrs,
   if (!map || !map.hasStaticShape() || !shape || !perm ||
       shape.size() != perm.size() || !elementDType(map.getElementType()))
     return invalid;
-  Binding binding{shape.asArrayRef().vec(), perm.asArrayRef().vec(), map};
+  Binding binding{shape.asArrayRef().vec(), perm.asArrayRef().vec(), map,
+                  *elementDType(map.getElementType())};
+  if (auto model = attrs.getAs<TypeAttr>("cim.type")) {
+    std::optional<DType> type = elementDType(model.getValue());
+    if (!type || machineType(*type) != binding.type)
+      return invalid;
+    binding.type = *type;
+  }
   std::vector<bool> seen(binding.perm.size(), false);
   int64_t size = 1;
   for (int64_t axis : binding.perm) {
@@ -96,7 +105,7 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
                     "argument " + std::to_string(i));
     if (!binding)
       return binding.takeError();
-    DType type = *elementDType(binding->map.getElementType());
+    DType type = binding->type;
     const HostTensor &input = inputs[i];
     if (input.type != type || input.shape != binding->shape)
       return Error{ExitCode::InvalidInput,
@@ -104,10 +113,13 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
                        " of shape " + shapeString(binding->shape) +
                        ", but is " + name(input.type) + " of shape " +
                        shapeString(input.shape)};
-    Slot slot{HostTensor(type, binding->map.getShape().vec()),
+    Result<HostTensor> values = toMachine(input, "input " + std::to_string(i));
+    if (!values)
+      return values.takeError();
+    Slot slot{HostTensor(values->type, binding->map.getShape().vec()),
               usesOf(argument)};
-    permute(binding->shape, binding->perm, byteSize(type), input.data.data(),
-            slot.tensor.data.data());
+    permute(binding->shape, binding->perm, byteSize(values->type),
+            values->data.data(), slot.tensor.data.data());
     slots[argument] = std::move(slot);
   }
 
@@ -165,7 +177,7 @@ evaluateCIM(ModuleOp module, const std::vector<HostTensor> &inputs) {
         HostTensor output(tensor->type, binding->shape);
         unpermute(binding->shape, binding->perm, byteSize(tensor->type),
                   tensor->data.data(), output.data.data());
-        outputs.push_back(std::move(output));
+        outputs.push_back(fromMachine(output, binding->type));
       }
       return outputs;
     }

@@ -12,6 +12,7 @@
 #include "cimc/Reference/Evaluator.h"
 #include "cimc/Support/Gemm.h"
 #include "cimc/Support/Numerics.h"
+#include "cimc/Support/VectorOps.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -150,6 +151,12 @@ HostTensor lookup(cim::LookupOp op, Inputs in, HostTensor result) {
 
 HostTensor rowSum(cim::RowSumOp, Inputs in, HostTensor result) {
   int64_t channels = result.shape[2];
+  if (result.type == DType::F32) {
+    for (int64_t i = 0, size = in[0]->size(); i < size; i += channels)
+      numerics::addElements(result.as<float>(), in[0]->as<float>() + i,
+                            channels);
+    return result;
+  }
   auto *sums = result.as<int32_t>();
   withBytes(*in[0], [&](auto *x) {
     for (int64_t i = 0, size = in[0]->size(); i < size; ++i)
@@ -216,19 +223,6 @@ HostTensor dequantize(cim::DequantizeOp op, Inputs in, HostTensor result) {
   for (int64_t i = 0, size = result.size(); i < size; ++i)
     result.as<float>()[i] =
         numerics::dequantize(integerAt(*in[0], i), scale, zero);
-  return result;
-}
-
-HostTensor map(cim::MapOp op, Inputs in, HostTensor result) {
-  numerics::Function function = numerics::Function::Identity;
-  numerics::parseFunction(op.getFunction().str().c_str(), function);
-  float alpha = op.getAlpha().convertToFloat();
-  float beta = op.getBeta().convertToFloat();
-  const HostTensor &b = *in.back();
-  forBroadcast(result, *in[0], b, [&](int64_t i, int64_t ia, int64_t ib) {
-    result.as<float>()[i] = numerics::apply(function, in[0]->as<float>()[ia],
-                                            b.as<float>()[ib], alpha, beta);
-  });
   return result;
 }
 
@@ -345,14 +339,11 @@ Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in, int64_t rows) {
       .Case<cim::MatMulOp>(with(matMul))
       .Case<cim::QuantizeOp>(with(quantize))
       .Case<cim::DequantizeOp>(with(dequantize))
-      .Case<cim::MapOp>(with(map))
       .Case<cim::ConcatOp>(with(concat))
       .Case<cim::SliceOp>(with(slice))
       .Case<cim::MoveOp>(with(move))
-      .Default([](Operation *other) {
-        return R(Error{ExitCode::Unsupported,
-                       "'" + other->getName().getStringRef().str() +
-                           "' cannot be evaluated"});
+      .Default([&](Operation *other) {
+        return evaluateVectorOp(other, in, std::move(result));
       });
 }
 

@@ -42,6 +42,11 @@ Result<HostTensor> evaluateWindowOp(mlir::Operation *op, const HostTensor &in,
 HostTensor evaluateDigits(cim::DigitsOp op, const HostTensor &in,
                           const HostTensor &units, HostTensor result);
 
+/// The general vector operations, in CIMEvaluatorVector.cpp.
+Result<HostTensor> evaluateVectorOp(mlir::Operation *op,
+                                    const std::vector<const HostTensor *> &in,
+                                    HostTensor result);
+
 /// Calls `fn` with a pointer to the elements, by the type of an 8-bit tensor.
 template <typename Tensor, typename Fn> auto withBytes(Tensor &tensor, Fn fn) {
   if (tensor.type == DType::U8)

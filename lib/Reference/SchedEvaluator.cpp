@@ -10,6 +10,7 @@
 
 #include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/MachineTypes.h"
 #include "cimc/Support/Permute.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -245,13 +246,17 @@ private:
         return Error{ExitCode::InvalidInput, "input '" + name + "' must be " +
                                                  cimc::name(*type) + " " +
                                                  shapeString(shape)};
+      Result<HostTensor> values =
+          toMachine(inputs[used], "input '" + name + "'");
+      if (!values)
+        return values.takeError();
       host.push_back(
-          std::make_unique<std::vector<uint8_t>>(inputs[used].data.size()));
-      permute(shape, io.getPerm().vec(), byteSize(*type),
-              inputs[used].data.data(), host.back()->data());
+          std::make_unique<std::vector<uint8_t>>(values->data.size()));
+      permute(shape, io.getPerm().vec(), byteSize(values->type),
+              values->data.data(), host.back()->data());
       ++used;
     } else {
-      HostTensor tensor(*type, shape);
+      HostTensor tensor(machineType(*type), shape);
       host.push_back(
           std::make_unique<std::vector<uint8_t>>(tensor.data.size()));
       outputs.push_back({io, host.back().get()});
@@ -363,10 +368,11 @@ private:
     std::vector<HostTensor> results;
     for (auto &[io, bytes] : outputs) {
       std::vector<int64_t> shape = io.getShape().vec();
-      HostTensor tensor(*elementDType(io.getType()), shape);
+      DType type = *elementDType(io.getType());
+      HostTensor tensor(machineType(type), shape);
       unpermute(shape, io.getPerm().vec(), byteSize(tensor.type), bytes->data(),
                 tensor.data.data());
-      results.push_back(std::move(tensor));
+      results.push_back(fromMachine(tensor, type));
     }
     return results;
   }

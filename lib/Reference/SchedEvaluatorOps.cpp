@@ -9,6 +9,7 @@
 #include "SchedEvaluatorState.h"
 
 #include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/VectorOps.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -71,27 +72,6 @@ static Step mulQ(SchedState &state, sched::MulQOp op) {
       out[n] = num::mul(x[ia], za, y[ib], zb, r, zc, range);
     });
     dst.store(evaluate(op.getDstRow(), i), 0, dst.pixels, out.data());
-    return true;
-  };
-}
-
-static Step map(SchedState &state, sched::MapOp op) {
-  RowView a = state.view(op.getA()), b = state.view(op.getB());
-  RowView dst = state.view(op.getDst());
-  auto function = static_cast<num::Function>(op.getFunction());
-  float alpha = op.getAlpha().convertToFloat();
-  float beta = op.getBeta().convertToFloat();
-  return [=](Iteration i) mutable {
-    auto x = a.floats(evaluate(op.getARow(), i));
-    auto y = b.floats(evaluate(op.getBRow(), i));
-    std::vector<float> out(dst.size());
-    if (num::arity(function) == 1)
-      num::applyToAll(function, x.data(), out.data(), dst.size(), alpha, beta);
-    else
-      broadcast(dst, a, b, [&](int64_t n, int64_t ia, int64_t ib) {
-        out[n] = num::apply(function, x[ia], y[ib], alpha, beta);
-      });
-    dst.store(evaluate(op.getDstRow(), i), out);
     return true;
   };
 }
@@ -237,6 +217,9 @@ static Step mvm(SchedState &state, sched::MvmOp op, int64_t core) {
 
 static Step maxPool(SchedState &state, sched::MaxPoolOp op) {
   auto window = op.getWindow();
+  if (state.view(op.getSrc()).type == DType::F32)
+    return windowF32(state.view(op.getSrc()), state.view(op.getDst()), window,
+                     op.getSrcRow(), op.getDstRow(), false);
   return unary(state, op,
                [window](const RowView &src, int64_t row, const RowView &dst,
                         int64_t, std::vector<int32_t> &out) {
@@ -363,21 +346,22 @@ static Step softmaxQ(SchedState &state, sched::SoftmaxQOp op) {
   };
 }
 
-static Step softmaxF32(SchedState &state, sched::SoftmaxF32Op op) {
-  RowView src = state.view(op.getSrc()), dst = state.view(op.getDst());
-  return [=](Iteration i) mutable {
-    auto in = src.floats(evaluate(op.getSrcRow(), i));
-    std::vector<float> out(dst.size());
-    for (int64_t p = 0; p < dst.pixels; ++p)
-      num::softmaxF32(in.data() + p * dst.channels,
-                      out.data() + p * dst.channels, dst.channels);
-    dst.store(evaluate(op.getDstRow(), i), out);
-    return true;
-  };
-}
-
 static Step rowSum(SchedState &state, sched::RowSumOp op) {
   bool clear = op.getClear();
+  if (RowView src = state.view(op.getSrc()), dst = state.view(op.getDst());
+      src.type == DType::F32)
+    return [=](Iteration i) mutable {
+      auto in = src.floats(evaluate(op.getSrcRow(), i));
+      int64_t row = evaluate(op.getDstRow(), i);
+      std::vector<float> out(dst.size());
+      if (!clear)
+        out = dst.floats(row);
+      for (int64_t p = 0; p < src.pixels; ++p)
+        num::addElements(out.data(), in.data() + p * src.channels,
+                         src.channels);
+      dst.store(row, out);
+      return true;
+    };
   return unary(state, op,
                [=](const RowView &src, int64_t row, const RowView &dst,
                    int64_t dstRow, std::vector<int32_t> &out) {
@@ -512,7 +496,8 @@ Step reference::compileInstruction(SchedState &state, Operation *op,
       .Case([&](sched::AddIOp o) { return addI(state, o); })
       .Case([&](sched::CopyOp o) { return copyBytes(state, o); })
       .Case([&](sched::MatMulOp o) { return matmul(state, o); })
-      .Case([&](sched::MapOp o) { return map(state, o); })
-      .Case([&](sched::SoftmaxF32Op o) { return softmaxF32(state, o); })
-      .Default([&](Operation *o) { return compileWideInstruction(state, o); });
+      .Default([&](Operation *other) {
+        Step step = compileVector(state, other);
+        return step ? step : compileWideInstruction(state, other);
+      });
 }

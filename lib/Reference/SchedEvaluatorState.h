@@ -89,6 +89,13 @@ struct SchedState {
   }
 };
 
+/// Compiles a general vector instruction; empty where it is none.
+Step compileVector(SchedState &state, mlir::Operation *op);
+/// Sums or maxima of a window over fp32.
+Step windowF32(const RowView &src, const RowView &dst, cim::WindowAttr window,
+               llvm::ArrayRef<int64_t> place, llvm::ArrayRef<int64_t> dstRow,
+               bool sum);
+
 /// Compiles an instruction that computes; empty where there is no such.
 Step compileInstruction(SchedState &state, mlir::Operation *op, int64_t core);
 /// Those of rule R13 and fp32 depthwise sums.

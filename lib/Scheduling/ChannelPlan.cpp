@@ -33,7 +33,9 @@ bool sched::readsWhole(Operation *op, unsigned operand) {
     auto in = mapType(op->getOperand(0)), out = mapType(op->getResult(0));
     return in.getDimSize(0) != out.getDimSize(0);
   }
-  return isa<cim::MatMulOp, cim::MoveOp>(op);
+  if (auto matmul = dyn_cast<cim::MatMulF32Op>(op))
+    return matmul.getShared() && operand == 1;
+  return isa<cim::MatMulOp, cim::MoveOp, cim::GatherOp, cim::ScatterOp>(op);
 }
 
 /// Whether some user reads the value's pixels at a distance, or only some.

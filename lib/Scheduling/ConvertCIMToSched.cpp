@@ -41,7 +41,10 @@ static void emitIO(OpBuilder &builder, Location loc, const ChannelPlan &plan,
   auto map = cast<RankedTensorType>(type);
   SmallVector<int64_t> shape(map.getShape()), perm;
   std::string name = (output ? "output" : "input") + std::to_string(index);
+  Type element = map.getElementType();
   if (attributes) {
+    if (auto attr = attributes.getAs<TypeAttr>("cim.type"))
+      element = attr.getValue();
     if (auto attr = attributes.getAs<StringAttr>("nn.name"))
       name = attr.str();
     if (auto attr = attributes.getAs<DenseI64ArrayAttr>("cim.shape"))
@@ -55,7 +58,7 @@ static void emitIO(OpBuilder &builder, Location loc, const ChannelPlan &plan,
   for (unsigned channel : channels)
     refs.push_back(FlatSymbolRefAttr::get(builder.getContext(),
                                           plan.channels[channel].name));
-  IOOp::create(builder, loc, name, output, shape, map.getElementType(), perm,
+  IOOp::create(builder, loc, name, output, shape, element, perm,
                builder.getArrayAttr(refs));
 }
 

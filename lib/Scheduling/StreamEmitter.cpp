@@ -262,7 +262,7 @@ LogicalResult StreamEmitter::emit(Operation *op) {
       .Case<cim::RequantizeOp, cim::CombineOp>(
           [&](Operation *finish) { return emitFinish(finish), success(); })
       .Case([&](cim::RowSumOp sum) { return emitRowSum(sum), success(); })
-      .Case<cim::MatMulOp, cim::MoveOp>(
+      .Case<cim::MatMulOp, cim::MoveOp, cim::GatherOp, cim::ScatterOp>(
           [&](Operation *whole) { return emitWhole(whole), success(); })
       .Case([&](cim::ReshapeOp reshape) {
         return emitReshape(reshape), success();

@@ -96,6 +96,10 @@ private:
   void emitRowConcat(cim::ConcatOp op);
   void emitDelay(cim::DelayOp op);
   mlir::LogicalResult emitElementwise(mlir::Operation *op);
+  /// One output row of a general vector operation.
+  mlir::LogicalResult emitVector(mlir::Operation *op,
+                                 llvm::ArrayRef<Input> inputs,
+                                 llvm::StringRef dst);
 
   llvm::StringRef data(mlir::ElementsAttr value);
   llvm::StringRef bytes(llvm::ArrayRef<int8_t> values);
@@ -118,6 +122,9 @@ private:
   std::set<std::tuple<int64_t, int64_t, int64_t>> written;
   std::map<std::tuple<const void *, int64_t>, std::string> constantNames;
 };
+
+/// The number of a reduction in instructions.
+int64_t reductionNumber(llvm::StringRef name);
 
 /// The model's node an operation comes from, by its location.
 std::string layerName(mlir::Operation *op);

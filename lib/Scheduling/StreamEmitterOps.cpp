@@ -195,6 +195,17 @@ void StreamEmitter::emitWhole(Operation *op) {
                             product.getBatch(), product.getM(), product.getK(),
                             product.getN(), product.getTransposeB(),
                             product.getZa(), product.getZb());
+  } else if (auto gather = dyn_cast<cim::GatherOp>(op)) {
+    sched::GatherOp::create(code, loc, inputs[0].view, inputs[1].view, out.view,
+                            gather.getBlock());
+  } else if (auto scatter = dyn_cast<cim::ScatterOp>(op)) {
+    loop(form.rows, [&] {
+      Affine row{0, 1, 0};
+      CopyOp::create(code, loc, inputs[0].view, row, out.view, row);
+    });
+    sched::ScatterOp::create(code, loc, inputs[2].view, inputs[1].view,
+                             out.view, scatter.getBlock(),
+                             reductionNumber(scatter.getFunction()));
   } else {
     auto move = cast<cim::MoveOp>(op);
     int64_t moved = 1;
@@ -416,24 +427,8 @@ LogicalResult StreamEmitter::emitElementwise(Operation *op) {
                                                dequantize.getZero());
                    return success();
                  })
-                 .Case([&](cim::MapOp map) -> LogicalResult {
-                   numerics::Function function;
-                   if (!numerics::parseFunction(map.getFunction().str().c_str(),
-                                                function))
-                     return map.emitOpError("has no fp32 function '")
-                            << map.getFunction() << "' on the vector unit";
-                   const Input &b = inputs.back();
-                   sched::MapOp::create(code, loc, uint64_t(function), in.view,
-                                        a, b.view, rowOf(b), dst, row,
-                                        map.getAlpha(), map.getBeta());
-                   return success();
-                 })
-                 .Case([&](cim::SoftmaxF32Op) {
-                   sched::SoftmaxF32Op::create(code, loc, in.view, a, dst, row);
-                   return success();
-                 })
-                 .Default([](Operation *other) {
-                   return other->emitOpError("cannot be scheduled");
+                 .Default([&](Operation *other) {
+                   return emitVector(other, inputs, dst);
                  });
   });
   return result;

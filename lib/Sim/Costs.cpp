@@ -8,7 +8,7 @@
 
 #include "Timing.h"
 
-#include "cimc/Support/Numerics.h"
+#include "cimc/Support/VectorOps.h"
 
 #include <algorithm>
 
@@ -168,6 +168,7 @@ public:
   }
   void operator()(const isa::RowSum &r) {
     operations = elements(r.src);
+    isFloat = view(r.src).type == VF32;
     rows(r.src, r.dst);
   }
   void operator()(const isa::Depthwise &r) {
@@ -218,45 +219,64 @@ public:
       access(view(v).address, rowBytes(view(v)) * view(v).rows);
   }
   void operator()(const isa::Map &r) {
-    using numerics::Function;
-    int64_t each = iterated;
-    switch (static_cast<Function>(r.function)) {
-    case Function::Identity:
-    case Function::Relu:
-    case Function::Neg:
-    case Function::Abs:
-    case Function::LeakyRelu:
-    case Function::Clip:
-    case Function::Add:
-    case Function::Sub:
-    case Function::Mul:
-    case Function::Max:
-    case Function::Min:
-    case Function::Sign:
-    case Function::Ceil:
-    case Function::Floor:
-    case Function::Round:
-    case Function::ThresholdedRelu:
-    case Function::Shrink:
-    case Function::PRelu:
-    case Function::IsNaN:
-    case Function::Not:
-    case Function::And:
-    case Function::Or:
-    case Function::Xor:
-    case Function::Equal:
-    case Function::Less:
-    case Function::LessOrEqual:
-      each = 1;
-      break;
-    default:
-      break;
-    }
+    int64_t each =
+        numerics::isIterated(static_cast<numerics::Function>(r.function))
+            ? iterated
+            : 1;
     operations = each * elements(r.dst);
-    isFloat = true;
+    isFloat = view(r.a).type == VF32;
     rows(r.a, r.dst);
     if (r.b != r.a)
       access(view(r.b).address, rowBytes(view(r.b)));
+  }
+  void operator()(const isa::Select &r) {
+    operations = elements(r.dst);
+    rows(r.c, r.a, r.b, r.dst);
+  }
+  void operator()(const isa::Convert &r) {
+    operations = elements(r.dst);
+    isFloat = true;
+    rows(r.src, r.dst);
+  }
+  void operator()(const isa::Reduce &r) {
+    operations = elements(r.src);
+    isFloat = view(r.src).type == VF32;
+    rows(r.src, r.dst);
+  }
+  void operator()(const isa::Scan &r) {
+    operations = elements(r.src);
+    isFloat = view(r.src).type == VF32;
+    rows(r.src, r.dst);
+  }
+  void operator()(const isa::Topk &r) {
+    // A pass over the channels for every one that is found.
+    operations = elements(r.src) * view(r.dst).channels;
+    isFloat = view(r.src).type == VF32;
+    access(view(r.src).address, operations * elementBytes(view(r.src).type));
+    access(view(r.dst).address, rowBytes(view(r.dst)));
+  }
+  void operator()(const isa::Gather &r) {
+    operations = wholeElements(r.dst);
+    access(view(r.a).address, operations * elementBytes(view(r.a).type));
+    wholes(r.b, r.dst);
+  }
+  void operator()(const isa::Scatter &r) {
+    operations = wholeElements(r.a);
+    isFloat = view(r.a).type == VF32;
+    access(view(r.dst).address, 2 * operations * elementBytes(view(r.a).type));
+    wholes(r.a, r.b);
+  }
+  void operator()(const isa::MatmulF32 &r) {
+    // A multiplication and an addition for each product.
+    operations = 2 * elements(r.dst) * view(r.a).channels;
+    isFloat = true;
+    rows(r.a, r.dst);
+    int64_t b = rowBytes(view(r.b)) * (r.shared ? view(r.b).rows : 1);
+    access(view(r.b).address, b * view(r.dst).pixels);
+  }
+  void operator()(const isa::SumPool &r) {
+    operations = windowed(r.src, r.window, r.dst);
+    isFloat = true;
   }
   void operator()(const isa::SoftmaxF32 &r) {
     // Maximum, difference, exponential, sum, division.
@@ -272,6 +292,12 @@ private:
   }
   static int64_t rowBytes(const isa::View &v) {
     return int64_t{v.pixels} * v.channels * elementBytes(v.type);
+  }
+  int64_t wholeElements(uint16_t id) const {
+    return elements(id) * view(id).rows;
+  }
+  template <typename... Ids> void wholes(Ids... ids) {
+    (access(view(ids).address, rowBytes(view(ids)) * view(ids).rows), ...);
   }
   int64_t taps(uint16_t window) const {
     const isa::Window &w = core.windows[window];

@@ -288,6 +288,12 @@ void Executor::operator()(const isa::RowSum &r) {
   if (r.clear)
     std::memset(dst.data, 0, channels * 4);
   for (int64_t p = 0; p < src.pixels; ++p) {
+    if (src.type == VF32) {
+      for (int64_t c = 0; c < channels; ++c)
+        store(dst.at(0, c),
+              load<float>(dst.at(0, c)) + load<float>(src.at(p, c)));
+      continue;
+    }
     if (isByte(src.type)) {
       k.accumulate(dst.data, src.at(p, 0), channels, src.type == VI8);
       continue;

@@ -177,27 +177,6 @@ void Executor::operator()(const isa::Matmul &r) {
     }
 }
 
-void Executor::operator()(const isa::Map &r) {
-  Row dst = row(r.dst, r.dst_row);
-  Row a = source(r.a, r.a_row, dst), b = source(r.b, r.b_row, dst);
-  auto function = static_cast<numerics::Function>(r.function);
-  if (numerics::arity(function) == 1 && a.channelStride != 0) {
-    runs(a, dst, [&](const uint8_t *x, uint8_t *y, int64_t n) {
-      state.floats.resize(2 * n);
-      float *in = state.floats.data(), *out = in + n;
-      std::memcpy(in, x, n * sizeof(float));
-      numerics::applyToAll(function, in, out, n, r.alpha, r.beta);
-      std::memcpy(y, out, n * sizeof(float));
-    });
-    return;
-  }
-  for (int64_t p = 0; p < dst.pixels; ++p)
-    for (int64_t c = 0; c < dst.channels; ++c)
-      store(dst.at(p, c),
-            numerics::apply(function, load<float>(a.at(p, c)),
-                            load<float>(b.at(p, c)), r.alpha, r.beta));
-}
-
 //===----------------------------------------------------------------------===//
 // Wide fixed point
 //===----------------------------------------------------------------------===//

@@ -123,6 +123,15 @@ public:
   void operator()(const isa::Matmul &r);
   void operator()(const isa::Map &r);
   void operator()(const isa::SoftmaxF32 &r);
+  void operator()(const isa::Select &r);
+  void operator()(const isa::Convert &r);
+  void operator()(const isa::Reduce &r);
+  void operator()(const isa::Scan &r);
+  void operator()(const isa::Topk &r);
+  void operator()(const isa::Gather &r);
+  void operator()(const isa::Scatter &r);
+  void operator()(const isa::MatmulF32 &r);
+  void operator()(const isa::SumPool &r);
 
 private:
   Row row(const isa::View &v, const isa::Affine &index) const {
@@ -187,6 +196,12 @@ private:
   }
   /// All elements of a view held whole, as integers in row-major order.
   void gather(const isa::View &v, std::vector<int32_t> &out) const;
+  /// The elements of a view held whole, side by side; and back.
+  const uint8_t *held(const isa::View &v, std::vector<int32_t> &out);
+  void hold(const isa::View &v, const uint8_t *from);
+  template <typename Fn>
+  void onPixels(uint16_t srcView, const isa::Affine &srcRow, uint16_t dstView,
+                const isa::Affine &dstRow, Fn fn);
   /// The address of linear element e of a view held whole.
   static int64_t linear(const isa::View &v, int64_t e) {
     int64_t c = e % v.channels, p = e / v.channels % v.pixels;

@@ -8,6 +8,7 @@
 
 #include "Machine.h"
 
+#include "cimc/Support/MachineTypes.h"
 #include "cimc/Support/Permute.h"
 
 #include <algorithm>
@@ -267,8 +268,9 @@ void Machine::buildStream(uint32_t core, const Stream &source) {
   streams.push_back(std::move(stream));
 }
 
+/// Bytes that travel on the channels.
 static int64_t byteCount(const IOBinding &io) {
-  auto n = static_cast<int64_t>(byteSize(io.type));
+  auto n = static_cast<int64_t>(byteSize(machineType(io.type)));
   for (int64_t d : io.shape)
     n *= d;
   return n;
@@ -362,12 +364,16 @@ Status Machine::loadInputs(State &state,
                        "'"};
     const HostTensor &tensor = inputs[next++];
     if (tensor.type != io.type || tensor.shape != io.shape ||
-        static_cast<int64_t>(tensor.data.size()) != byteCount(io))
+        static_cast<int64_t>(tensor.data.size()) !=
+            tensor.size() * static_cast<int64_t>(byteSize(io.type)))
       return Error{ExitCode::InvalidInput,
                    "input '" + io.name + "' is " + shapeString(io.shape) +
                        " of " + name(io.type) + ", but the tensor given is " +
                        shapeString(tensor.shape) + " of " + name(tensor.type)};
-    permute(io.shape, io.perm, byteSize(io.type), tensor.data.data(),
+    Result<HostTensor> values = toMachine(tensor, "input '" + io.name + "'");
+    if (!values)
+      return values.takeError();
+    permute(io.shape, io.perm, byteSize(values->type), values->data.data(),
             state.hostData[i].data());
   }
   if (next != inputs.size())
@@ -384,10 +390,10 @@ std::vector<HostTensor> Machine::takeOutputs(const State &state) const {
     const IOBinding &io = program.ios[i];
     if (!io.isOutput)
       continue;
-    HostTensor tensor(io.type, io.shape);
-    unpermute(io.shape, io.perm, byteSize(io.type), state.hostData[i].data(),
-              tensor.data.data());
-    outputs.push_back(std::move(tensor));
+    HostTensor tensor(machineType(io.type), io.shape);
+    unpermute(io.shape, io.perm, byteSize(tensor.type),
+              state.hostData[i].data(), tensor.data.data());
+    outputs.push_back(fromMachine(tensor, io.type));
   }
   return outputs;
 }

@@ -16,3 +16,11 @@ func.func @allowed(%x: tensor<1x4xf32>) -> tensor<4xf32> {
   %r = nn.reshape %f : (tensor<1x4xf32>) -> tensor<4xf32>
   return %r : tensor<4xf32>
 }
+
+// What the vector unit computes: plain integers, products of two activations.
+// CHECK-LABEL: @vector
+func.func @vector(%k: tensor<2xi64>, %x: tensor<2x3xf32>, %y: tensor<3x2xf32>) -> (tensor<2xi64>, tensor<2x2xf32>) {
+  %0 = nn.add %k, %k : (tensor<2xi64>, tensor<2xi64>) -> tensor<2xi64>
+  %1 = nn.matmul %x, %y : (tensor<2x3xf32>, tensor<3x2xf32>) -> tensor<2x2xf32>
+  return %0, %1 : tensor<2xi64>, tensor<2x2xf32>
+}

@@ -50,8 +50,9 @@ struct CoreProgram {
   std::vector<Stream> streams;
 };
 
-/// A network input or output. Rows on its channels are the tensor transposed by
-/// `perm`, row-major, cut into equal rows.
+/// A network input or output of the model's type. Rows on its channels are the
+/// tensor in machine types (Support/MachineTypes.h), transposed by `perm`,
+/// row-major, cut into equal rows.
 struct IOBinding {
   std::string name;
   bool isOutput = false;

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+"""Runs operations of the vector unit, in awkward shapes, at every level.
+
+usage: vector_levels.py [--cimc PATH]
+
+Each case is one operation of the nn level. All cases of a group form one
+network, which runs at the levels nn, cim, sched and isa (--precision float):
+cim, sched and isa must agree bit for bit, nn within 1e-5 of the largest value
+(sums may be added in another order), integers and truth values exactly.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+TYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32,
+         "i8": np.int8, "ui8": np.uint8, "i1": np.bool_}
+
+
+def tensor(shape, element):
+    return "tensor<" + "".join(f"{n}x" for n in shape) + element + ">"
+
+
+class Network:
+    """A function with one result for each case."""
+
+    def __init__(self, seed):
+        self.random = np.random.default_rng(seed)
+        self.inputs, self.results, self.lines = [], [], []
+
+    def input(self, shape, element="f32", low=-4, high=5):
+        name = f"%x{len(self.inputs)}"
+        dtype = TYPES[element]
+        if np.issubdtype(dtype, np.floating):
+            values = (self.random.standard_normal(shape) * 2).astype(dtype)
+        else:
+            values = self.random.integers(max(low, 0) if element[0] == "u" else low, high, shape).astype(dtype)
+        self.inputs.append((name, tensor(shape, element), values))
+        return name
+
+    def op(self, op, operands, attributes, result, more=()):
+        """operands: (value or shape or (shape, type)); inputs are made of shapes."""
+        names, types = [], []
+        for operand in operands:
+            if isinstance(operand, tuple) and operand and isinstance(operand[0], str):
+                name, type_ = operand
+            else:
+                shape, element = operand if isinstance(operand, tuple) else (operand, "f32")
+                name, type_ = self.input(shape, element), tensor(shape, element)
+            names.append(name)
+            types.append(type_)
+        name = f"%r{len(self.lines)}"
+        results = [result, *more]
+        suffix = f":{len(results)}" if more else ""
+        text = ", ".join(results)
+        self.lines.append(f"{name}{suffix} = nn.{op} {', '.join(names)} {attributes} : "
+                          f"({', '.join(types)}) -> {'(' + text + ')' if more else text}")
+        for i, type_ in enumerate(results):
+            self.results.append((f"{name}#{i}" if more else name, type_))
+        return name, result
+
+    def text(self):
+        arguments = ", ".join(f'{name}: {type_} {{nn.name = "{name[1:]}"}}' for name, type_, _ in self.inputs)
+        types = ", ".join(f'{type_} {{nn.name = "y{i}"}}' for i, (_, type_) in enumerate(self.results))
+        body = "\n".join("  " + line for line in self.lines)
+        names = ", ".join(name for name, _ in self.results)
+        returned = ", ".join(type_ for _, type_ in self.results)
+        return f"func.func @main({arguments}) -> ({types}) {{\n{body}\n  return {names} : {returned}\n}}\n"
+
+
+def elementwise(n):
+    for shape in ([1], [], [7], [5, 3], [2, 3, 5], [1, 3, 5, 7], [2, 3, 1, 5, 2]):
+        n.op("sigmoid", [shape], "", tensor(shape, "f32"))
+        n.op("add", [shape, shape], "", tensor(shape, "f32"))
+    n.op("mul", [[2, 3, 5, 7], [5, 1]], "", tensor([2, 3, 5, 7], "f32"))
+    n.op("sub", [[3, 1, 7], [2, 1, 5, 1]], "", tensor([2, 3, 5, 7], "f32"))
+    n.op("div", [[5, 1], [1, 5]], "", tensor([5, 5], "f32"))
+    n.op("less", [[4, 5], [5]], "", tensor([4, 5], "i1"))
+    n.op("leaky_relu", [[1, 13]], "{alpha = 0.25 : f32}", tensor([1, 13], "f32"))
+
+
+def integers(n):
+    for element in ("i64", "i32", "i8", "ui8"):
+        for op in ("add", "sub", "mul", "max", "min"):
+            n.op(op, [([3, 5], element), ([5], element)], "", tensor([3, 5], element))
+        n.op("equal", [([3, 5], element), ([3, 1], element)], "", tensor([3, 5], "i1"))
+    for op in ("and", "or", "xor"):
+        n.op(op, [([2, 3], "i1"), ([3], "i1")], "", tensor([2, 3], "i1"))
+    n.op("not", [([7], "i1")], "", tensor([7], "i1"))
+    n.op("where", [([2, 1], "i1"), ([3], "f32"), ([2, 3], "f32")], "", tensor([2, 3], "f32"))
+    n.op("where", [([3], "i1"), ([2, 3], "i64"), ([], "i64")], "", tensor([2, 3], "i64"))
+    for a, b in (("f32", "i64"), ("i64", "f32"), ("f32", "i1"), ("i1", "f32"), ("i32", "i8"), ("f64", "f32"),
+                 ("ui8", "i64")):
+        n.op("cast", [([3, 5], a)], "", tensor([3, 5], b))
+
+
+def products(n):
+    for a, b, y in (([3, 5], [5, 7], [3, 7]), ([2, 3, 5], [2, 5, 7], [2, 3, 7]), ([5], [5, 3], [3]), ([3, 5], [5], [3]),
+                    ([1, 2, 3, 5], [1, 2, 5, 7], [1, 2, 3, 7]), ([2, 3, 4, 5], [5, 7], [2, 3, 4, 7]),
+                    ([4, 5], [2, 5, 3], [2, 4, 3]), ([2, 1, 4, 5], [3, 5, 3], [2, 3, 4, 3])):
+        n.op("matmul", [a, b], "", tensor(y, "f32"))
+    n.op("matmul", [[2, 3, 5], [2, 7, 5]], "{transpose_b}", tensor([2, 3, 7], "f32"))
+    n.op("matmul", [[5, 3], [7, 5], [7]], "{transpose_a, transpose_b}", tensor([3, 7], "f32"))
+    x = n.op("transpose", [[1, 5, 2, 3]], "{perm = array<i64: 0, 2, 3, 1>}", tensor([1, 2, 3, 5], "f32"))
+    n.op("matmul", [x, [1, 2, 5, 4]], "", tensor([1, 2, 3, 4], "f32"))
+    n.op("softmax", [[2, 3, 5]], "{axis = 1 : i64}", tensor([2, 3, 5], "f32"))
+
+
+def pools(n):
+    def attributes(kernel, strides, pads, dilations, more=""):
+        fields = (("kernel", kernel), ("strides", strides), ("pads", pads), ("dilations", dilations))
+        return "{" + ", ".join(f"{k} = array<i64: {', '.join(map(str, v))}>" for k, v in fields) + more + "}"
+    square = attributes([3, 3], [2, 2], [1, 1, 1, 1], [1, 1])
+    for op in ("max_pool", "avg_pool"):
+        n.op(op, [[1, 3, 7, 6]], square, tensor([1, 3, 4, 3], "f32"))
+        n.op(op, [[2, 3, 7, 6]], square, tensor([2, 3, 4, 3], "f32"))
+        n.op(op, [[1, 2, 9]], attributes([2], [1], [0, 0], [3]), tensor([1, 2, 6], "f32"))
+        n.op(op, [[1, 2, 3, 5, 4]], attributes([2, 3, 2], [1, 2, 1], [0, 1, 0, 0, 1, 0], [1, 1, 1]),
+             tensor([1, 2, 2, 3, 3], "f32"))
+    n.op("avg_pool", [[1, 3, 7, 6]], attributes([3, 3], [2, 2], [1, 1, 1, 1], [1, 1], ", count_include_pad"),
+         tensor([1, 3, 4, 3], "f32"))
+    for shape in ([1, 3, 5, 7], [2, 3, 5], [2, 3, 2, 2, 3]):
+        n.op("global_avg_pool", [shape], "", tensor(shape[:2] + [1] * (len(shape) - 2), "f32"))
+
+
+GROUPS = (elementwise, integers, products, pools)
+
+
+def run(cimc, folder, group, seed):
+    network = Network(seed)
+    group(network)
+    model = folder / f"{group.__name__}.mlir"
+    model.write_text(network.text())
+    inputs = folder / f"{group.__name__}.in"
+    inputs.mkdir()
+    for name, _, values in network.inputs:
+        np.save(inputs / f"{name[1:]}.npy", values)
+    outputs = {}
+    for level in ("nn", "cim", "sched", "isa"):
+        out = folder / f"{group.__name__}.{level}"
+        out.mkdir()
+        command = [cimc, "run", str(model), "--level", level, "--precision", "float", "--input", str(inputs),
+                   "--output", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}\nexit code {done.returncode}\n{done.stderr}")
+        outputs[level] = [np.load(out / f"y{i}.npy") for i in range(len(network.results))]
+    failed = False
+    for i, (name, type_) in enumerate(network.results):
+        nn, cim, sched, isa = (outputs[level][i] for level in ("nn", "cim", "sched", "isa"))
+        line = network.lines[int(name[2:].split("#")[0])]
+        if not all(x.dtype == cim.dtype and x.tobytes() == cim.tobytes() for x in (sched, isa)):
+            print(f"{group.__name__}: the levels differ on {line}\n{cim}\n{sched}\n{isa}")
+            failed = True
+        if np.issubdtype(nn.dtype, np.floating):
+            bound = 1e-5 * max(1, np.abs(nn[np.isfinite(nn)]).max(initial=0))
+            same = np.allclose(cim, nn, rtol=1e-5, atol=bound, equal_nan=True)
+        else:
+            same = np.array_equal(cim, nn)
+        if not same or cim.shape != nn.shape or cim.dtype != nn.dtype:
+            print(f"{group.__name__}: the chip differs from nn on {line}\n{nn}\n{cim}")
+            failed = True
+    print(f"{group.__name__}: {len(network.results)} results {'DIFFER' if failed else 'equal'}")
+    return not failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cimc", default="cimc")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = [run(args.cimc, pathlib.Path(folder), group, seed) for seed, group in enumerate(GROUPS)]
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
