@@ -155,6 +155,37 @@ LogicalResult nn::verifyPredicateType(Operation *op) {
   return verifyTruth(op, "result", op->getResult(0).getType());
 }
 
+static LogicalResult verifyPositions(Operation *op, ArrayRef<int64_t> shape,
+                                     int64_t axis, Type result) {
+  if (!getElementTypeOrSelf(result).isSignlessInteger(64))
+    return op->emitOpError("gives positions of type i64, not ") << result;
+  if (shape[axis] == 0)
+    return op->emitOpError("has no elements along axis ") << axis;
+  return success();
+}
+
+LogicalResult ArgMaxOp::verify() {
+  return verifyPositions(
+      *this, cast<RankedTensorType>(getInput().getType()).getShape(), getAxis(),
+      getType());
+}
+
+LogicalResult ArgMinOp::verify() {
+  return verifyPositions(
+      *this, cast<RankedTensorType>(getInput().getType()).getShape(), getAxis(),
+      getType());
+}
+
+static LogicalResult verifyFloats(Operation *op) {
+  for (Type type : op->getOperandTypes())
+    if (!getElementTypeOrSelf(type).isF32())
+      return op->emitOpError("is computed in f32, not on ") << type;
+  return verifySameElementType(op);
+}
+
+LogicalResult LayerNormOp::verify() { return verifyFloats(*this); }
+LogicalResult RMSNormOp::verify() { return verifyFloats(*this); }
+
 LogicalResult WhereOp::verify() {
   if (failed(verifyTruth(*this, "condition", getCondition().getType())))
     return failure();

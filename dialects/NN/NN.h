@@ -94,6 +94,12 @@ public:
   }
 };
 
+/// The shape of a reduction's result.
+mlir::LogicalResult
+inferReduction(std::optional<mlir::Location> loc, mlir::StringRef op,
+               mlir::Value input, mlir::ArrayRef<int64_t> axes, bool keepDims,
+               mlir::SmallVectorImpl<mlir::ShapedTypeComponents> &out);
+
 /// The shape of an elementwise result: the operands', broadcast.
 mlir::LogicalResult
 inferBroadcast(std::optional<mlir::Location> loc, mlir::StringRef op,

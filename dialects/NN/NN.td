@@ -20,6 +20,7 @@ include "NNNormalization.td"
 include "NNPooling.td"
 include "NNRecurrent.td"
 include "NNResampling.td"
+include "NNReduction.td"
 include "NNWeighted.td"
 
 #endif // CIMC_DIALECTS_NN_TD

@@ -52,7 +52,14 @@ def NN_DequantizeOp : NN_ShapedOp<"dequantize"> {
 
 def NN_CastOp : NN_ShapedOp<"cast"> {
   let summary = "numeric conversion between unquantized element types";
-  let arguments = (ins NN_Tensor:$input);
+  let description = [{
+    Floats become integers toward zero and saturate, NaN becomes 0; integers
+    wrap; everything but 0 is true. Floats of 8 and 4 bits saturate with
+    `saturate`, else become infinity or NaN. The only operation on floats other
+    than f32: models in float16, bfloat16 or float64 keep those types at their
+    inputs, outputs and constants and are computed in f32.
+  }];
+  let arguments = (ins NN_Tensor:$input, DefaultValuedAttr<BoolAttr, "true">:$saturate);
 }
 
 #endif // CIMC_DIALECTS_NN_CONVERSION_TD

@@ -40,4 +40,17 @@ def NN_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
   ];
 }
 
+def NN_ReductionOpInterface : OpInterface<"ReductionOpInterface"> {
+  let cppNamespace = "::cimc::nn";
+  let description = [{
+    A fold of elements along axes. A mean is a sum that is divided afterwards.
+  }];
+  let methods = [
+    InterfaceMethod<"One step of the fold: Add, Mul, Max or Min.",
+                    "::cimc::numerics::Function", "getFunction">,
+    InterfaceMethod<"The folded axes, sorted.", "::llvm::ArrayRef<int64_t>", "getAxes">,
+    InterfaceMethod<"Whether they stay, with length 1.", "bool", "getKeepDims">
+  ];
+}
+
 #endif // CIMC_DIALECTS_NN_INTERFACES_TD

@@ -180,6 +180,42 @@ CIMC_INFER(QuantizeOp) { return give(out, shapeOf(adaptor.getInput())); }
 CIMC_INFER(DequantizeOp) { return give(out, shapeOf(adaptor.getInput())); }
 CIMC_INFER(CastOp) { return give(out, shapeOf(adaptor.getInput())); }
 
+LogicalResult nn::inferReduction(std::optional<Location> loc, StringRef op,
+                                 Value input, ArrayRef<int64_t> axes,
+                                 bool keepDims, Components &out) {
+  ArrayRef<int64_t> shape = shapeOf(input);
+  Shape result;
+  for (size_t i = 0; i < axes.size(); ++i)
+    if (axes[i] < 0 || axes[i] >= static_cast<int64_t>(shape.size()) ||
+        (i && axes[i] <= axes[i - 1]))
+      return fail(loc, op, "axes must be sorted axes of the input ",
+                  text(shape), "; entry ", i, " is ", axes[i]);
+  for (auto [i, extent] : llvm::enumerate(shape)) {
+    bool reduced = llvm::is_contained(axes, static_cast<int64_t>(i));
+    if (!reduced || keepDims)
+      result.push_back(reduced ? 1 : extent);
+  }
+  return give(out, result);
+}
+
+static LogicalResult inferAlongAxis(std::optional<Location> loc, StringRef op,
+                                    Value input, int64_t axis,
+                                    Components &out) {
+  if (axis < 0 || axis >= static_cast<int64_t>(shapeOf(input).size()))
+    return fail(loc, op, "the input ", text(shapeOf(input)), " has no axis ",
+                axis);
+  return give(out, shapeOf(input));
+}
+
+CIMC_INFER(CumSumOp) {
+  return inferAlongAxis(loc, getOperationName(), adaptor.getInput(),
+                        adaptor.getAxis(), out);
+}
+CIMC_INFER(CumProdOp) {
+  return inferAlongAxis(loc, getOperationName(), adaptor.getInput(),
+                        adaptor.getAxis(), out);
+}
+
 CIMC_INFER(WhereOp) {
   return inferBroadcast(loc, getOperationName(), adaptor.getOperands(), out);
 }

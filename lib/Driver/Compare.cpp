@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Driver/Execution.h"
-#include "cimc/Support/TensorIO.h"
+#include "cimc/Support/SmallFloat.h"
 
 #include <fmt/format.h>
 
@@ -15,10 +15,6 @@
 #include <cmath>
 
 using namespace cimc;
-
-static bool isFloat(DType type) {
-  return type == DType::F32 || type == DType::F64 || type == DType::F16;
-}
 
 /// Exact for everything but 64-bit integers beyond 2^53, which are compared by
 /// their bits before.
@@ -42,10 +38,22 @@ static double value(const HostTensor &tensor, int64_t i) {
     return tensor.as<uint8_t>()[i];
   case DType::F64:
     return tensor.as<double>()[i];
+  case DType::U32:
+    return tensor.as<uint32_t>()[i];
+  case DType::U64:
+    return double(tensor.as<uint64_t>()[i]);
   case DType::F16:
-    return halfToFloat(tensor.as<uint16_t>()[i]);
+  case DType::BF16:
+    return fromSmallFloat(tensor.type, tensor.as<uint16_t>()[i]);
+  case DType::I4:
+  case DType::I2:
+    return tensor.as<int8_t>()[i];
+  case DType::U4:
+  case DType::U2:
+    return tensor.as<uint8_t>()[i];
+  default:
+    return fromSmallFloat(tensor.type, tensor.as<uint8_t>()[i]);
   }
-  return 0;
 }
 
 Comparison cimc::compare(const std::string &output, const HostTensor &got,
@@ -72,7 +80,7 @@ Comparison cimc::compare(const std::string &output, const HostTensor &got,
   for (int64_t i = 0; i < result.elements; ++i) {
     double a = value(got, i), b = value(expected, i);
     bool same = a == b || (std::isnan(a) && std::isnan(b));
-    if (got.type == DType::I64)
+    if (got.type == DType::I64 || got.type == DType::U64)
       same = got.as<int64_t>()[i] == expected.as<int64_t>()[i];
     if (same)
       continue;

@@ -8,6 +8,7 @@
 
 #include "Commands.h"
 #include "cimc/Driver/Files.h"
+#include "cimc/Driver/TensorFile.h"
 #include "cimc/Support/File.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
@@ -70,6 +71,22 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
                                  "and {}",
                                  name, shapeString(value), shapeString(shape)));
     options.inputShapes.emplace_back(std::move(name), std::move(shape));
+  }
+  for (const std::string &text : line.all(Option::ConstantInput)) {
+    size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return usage(fmt::format("--constant-input: '{}' is not of the form "
+                               "NAME=FILE",
+                               text));
+    std::string name = text.substr(0, equals);
+    for (const auto &[other, tensor] : options.constantInputs)
+      if (other == name)
+        return usage(
+            fmt::format("--constant-input: input '{}' is given twice", name));
+    Result<HostTensor> tensor = readTensor(text.substr(equals + 1));
+    if (!tensor)
+      return tensor.takeError();
+    options.constantInputs.emplace_back(std::move(name), std::move(*tensor));
   }
   for (const std::string &text : line.all(Option::Dim)) {
     size_t equals = text.rfind('=');

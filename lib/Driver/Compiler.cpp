@@ -232,6 +232,7 @@ static Status readModel(const std::string &path, const CompileOptions &options,
     ImportOptions import;
     import.dims = options.dims;
     import.inputShapes = options.inputShapes;
+    import.constantInputs = options.constantInputs;
     auto module = importONNX(path, *result.context, import);
     if (!module)
       return module.takeError();

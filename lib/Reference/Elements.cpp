@@ -21,33 +21,70 @@ using namespace mlir;
 
 namespace cimc {
 
+Type toElementType(DType type, MLIRContext *context) {
+  auto integer = [&](unsigned width, bool isUnsigned = false) -> Type {
+    return IntegerType::get(context, width,
+                            isUnsigned ? IntegerType::Unsigned
+                                       : IntegerType::Signless);
+  };
+  switch (type) {
+  case DType::I2:
+    return integer(2);
+  case DType::U2:
+    return integer(2, true);
+  case DType::I4:
+    return integer(4);
+  case DType::U4:
+    return integer(4, true);
+  case DType::I8:
+    return integer(8);
+  case DType::U8:
+    return integer(8, true);
+  case DType::I16:
+    return integer(16);
+  case DType::U16:
+    return integer(16, true);
+  case DType::I32:
+    return integer(32);
+  case DType::U32:
+    return integer(32, true);
+  case DType::I64:
+    return integer(64);
+  case DType::U64:
+    return integer(64, true);
+  case DType::Bool:
+    return integer(1);
+  case DType::F16:
+    return Float16Type::get(context);
+  case DType::BF16:
+    return BFloat16Type::get(context);
+  case DType::F8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case DType::F8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(context);
+  case DType::F8E5M2:
+    return Float8E5M2Type::get(context);
+  case DType::F8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(context);
+  case DType::F8E8M0:
+    return Float8E8M0FNUType::get(context);
+  case DType::F4E2M1:
+    return Float4E2M1FNType::get(context);
+  case DType::F64:
+    return Float64Type::get(context);
+  case DType::F32:
+    break;
+  }
+  return Float32Type::get(context);
+}
+
 std::optional<DType> reference::elementDType(Type type) {
-  if (type.isF32())
-    return DType::F32;
-  if (type.isF64())
-    return DType::F64;
-  if (type.isF16())
-    return DType::F16;
   if (type.isIndex())
     return DType::I64;
-  auto integer = dyn_cast<IntegerType>(type);
-  if (!integer)
-    return std::nullopt;
-  bool isUnsigned = integer.isUnsigned();
-  switch (integer.getWidth()) {
-  case 1:
-    return DType::Bool;
-  case 8:
-    return isUnsigned ? DType::U8 : DType::I8;
-  case 16:
-    return isUnsigned ? DType::U16 : DType::I16;
-  case 32:
-    return isUnsigned ? std::nullopt : std::optional(DType::I32);
-  case 64:
-    return isUnsigned ? std::nullopt : std::optional(DType::I64);
-  default:
-    return std::nullopt;
-  }
+  for (int i = 0; i <= static_cast<int>(kLastDType); ++i)
+    if (type == toElementType(static_cast<DType>(i), type.getContext()))
+      return static_cast<DType>(i);
+  return std::nullopt;
 }
 
 std::optional<DType> reference::hostDType(Type type) {
@@ -168,32 +205,6 @@ HostTensor toHostTensor(ElementsAttr attr) {
     }
   }
   return tensor;
-}
-
-static Type toElementType(DType type, MLIRContext *context) {
-  switch (type) {
-  case DType::I8:
-    return IntegerType::get(context, 8);
-  case DType::U8:
-    return IntegerType::get(context, 8, IntegerType::Unsigned);
-  case DType::I16:
-    return IntegerType::get(context, 16);
-  case DType::U16:
-    return IntegerType::get(context, 16, IntegerType::Unsigned);
-  case DType::I32:
-    return IntegerType::get(context, 32);
-  case DType::I64:
-    return IntegerType::get(context, 64);
-  case DType::Bool:
-    return IntegerType::get(context, 1);
-  case DType::F16:
-    return Float16Type::get(context);
-  case DType::F32:
-    return Float32Type::get(context);
-  case DType::F64:
-    return Float64Type::get(context);
-  }
-  return Float32Type::get(context);
 }
 
 ElementsAttr toElementsAttr(const HostTensor &tensor, MLIRContext *context,

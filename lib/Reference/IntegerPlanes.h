@@ -23,6 +23,21 @@ struct IntegerPlane {
 };
 std::vector<IntegerPlane> integerPlanes(const Operand &operand);
 
+/// A plain i32 operand, which is what differences of bytes come as; nothing
+/// where an element has more than 16 bits.
+inline std::optional<std::vector<int16_t>>
+shortIntegers(const Operand &operand) {
+  if (operand.info.quant || operand.info.dtype != DType::I32)
+    return std::nullopt;
+  std::vector<int16_t> values(operand.info.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<int16_t>(operand.as<int32_t>()[i]);
+    if (values[i] != operand.as<int32_t>()[i])
+      return std::nullopt;
+  }
+  return values;
+}
+
 } // namespace cimc::reference
 
 #endif // CIMC_LIB_REFERENCE_INTEGERPLANES_H

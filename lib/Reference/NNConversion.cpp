@@ -9,6 +9,7 @@
 #include "NNOperations.h"
 
 #include "cimc/Reference/Elements.h"
+#include "cimc/Support/SmallFloat.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 
@@ -193,40 +194,96 @@ template <typename Fn> static bool visitNumber(DType type, Fn &&fn) {
   return visitInteger(type, fn);
 }
 
-template <typename To, typename From> static To castValue(From value) {
-  if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    // Toward zero; what does not fit saturates, NaN becomes 0.
-    if (!(value == value))
-      return 0;
-    constexpr double high = static_cast<double>(std::numeric_limits<To>::max());
-    constexpr double low = static_cast<double>(std::numeric_limits<To>::min());
-    if (value >= high)
-      return std::numeric_limits<To>::max();
-    if (value <= low)
-      return std::numeric_limits<To>::min();
+/// Bits of the integer types that do not fill their bytes; 0 for others.
+static int narrowBits(DType type) {
+  switch (type) {
+  case DType::I4:
+  case DType::U4:
+    return 4;
+  case DType::I2:
+  case DType::U2:
+    return 2;
+  default:
+    return 0;
   }
+}
+
+/// Toward zero; what does not fit saturates, NaN becomes 0.
+template <typename To, typename From>
+static To truncated(From value, double low, double high) {
+  if (!(value == value))
+    return 0;
+  if (value >= high)
+    return high >= static_cast<double>(std::numeric_limits<To>::max())
+               ? std::numeric_limits<To>::max()
+               : static_cast<To>(high);
+  if (value <= low)
+    return static_cast<To>(low);
   return static_cast<To>(value);
 }
 
-/// Numeric conversion: floats truncate toward zero and saturate, integers wrap,
-/// booleans are "not zero".
+template <typename To, typename From>
+static To castValue(From value, DType type) {
+  if (type == DType::Bool)
+    return static_cast<To>(value != 0);
+  int bits = narrowBits(type);
+  if constexpr (!std::is_integral_v<To>) {
+    return static_cast<To>(value);
+  } else if constexpr (std::is_floating_point_v<From>) {
+    double low = static_cast<double>(std::numeric_limits<To>::min());
+    double high = static_cast<double>(std::numeric_limits<To>::max());
+    if (bits) {
+      low = std::is_signed_v<To> ? -(1 << (bits - 1)) : 0;
+      high = (1 << (bits - (std::is_signed_v<To> ? 1 : 0))) - 1;
+    }
+    return truncated<To>(value, low, high);
+  } else {
+    if (!bits)
+      return static_cast<To>(value);
+    auto low = static_cast<To>(value & ((1 << bits) - 1));
+    if (std::is_signed_v<To> && low >> (bits - 1))
+      low = static_cast<To>(low - (1 << bits));
+    return low;
+  }
+}
+
+static float smallFloatAt(const Operand &operand, int64_t i) {
+  DType type = operand.info.dtype;
+  return fromSmallFloat(type, byteSize(type) == 2 ? operand.as<uint16_t>()[i]
+                                                  : operand.as<uint8_t>()[i]);
+}
+
 static Evaluated cast(nn::CastOp op, Operands in, const TensorInfo &out) {
-  const TensorInfo &from = in[0].info;
-  if (from.quant || out.quant || from.dtype == DType::F16 ||
-      out.dtype == DType::F16)
-    return failure(op, std::string("cannot convert ") + name(from.dtype) +
-                           " to " + name(out.dtype) +
-                           " (f16 and quantized types are not handled)");
-  HostTensor tensor(out.dtype, out.shape);
+  Operand source = in[0];
+  if (source.info.quant || out.quant)
+    return failure(op, "does not convert quantized types");
   int64_t n = out.size();
-  visitNumber(from.dtype, [&](auto fromTag) {
+  std::vector<float> wide;
+  if (isSmallFloat(source.info.dtype)) {
+    wide.resize(n);
+    for (int64_t i = 0; i < n; ++i)
+      wide[i] = smallFloatAt(source, i);
+    source.info.dtype = DType::F32;
+    source.data = reinterpret_cast<const std::byte *>(wide.data());
+  }
+  HostTensor tensor(out.dtype, out.shape);
+  bool saturate = op.getSaturate();
+  visitNumber(source.info.dtype, [&](auto fromTag) {
+    const auto *from = source.as<decltype(fromTag)>();
+    if (isSmallFloat(out.dtype)) {
+      size_t width = byteSize(out.dtype);
+      for (int64_t i = 0; i < n; ++i) {
+        uint16_t bits =
+            toSmallFloat(out.dtype, static_cast<float>(from[i]), saturate);
+        std::memcpy(tensor.data.data() + i * width, &bits, width);
+      }
+      return;
+    }
     visitNumber(out.dtype, [&](auto toTag) {
       using To = decltype(toTag);
-      const auto *source = in[0].as<decltype(fromTag)>();
-      To *target = tensor.as<To>();
+      To *to = tensor.as<To>();
       for (int64_t i = 0; i < n; ++i)
-        target[i] = out.dtype == DType::Bool ? static_cast<To>(source[i] != 0)
-                                             : castValue<To>(source[i]);
+        to[i] = castValue<To>(from[i], out.dtype);
     });
   });
   return tensor;

@@ -356,6 +356,17 @@ Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out) {
     return result;
   }
 
+  if (!input.quant && !weight.quant && !out.quant && !bias &&
+      out.dtype == DType::I32) {
+    auto x = shortIntegers(in[0]), w = shortIntegers(in[1]);
+    if (!x || !w)
+      return failure(op, "multiplies plain integers of at most 16 bits");
+    for (int64_t n = 0; n < input.shape[0]; ++n)
+      convolve<int16_t, int32_t>(s, x->data() + n * s.channels * s.inPixels(),
+                                 w->data(), nullptr,
+                                 result.as<int32_t>() + n * sampleSize);
+    return result;
+  }
   if (!input.quant || !weight.quant || !out.quant)
     return failure(op, "input, weight and result must all be f32 or all be "
                        "quantized");

@@ -54,8 +54,8 @@ static EvaluatedAll evaluate(Operation *op, Operands in) {
   if (!out.empty())
     for (auto family : {evaluateElementwise, evaluateWeighted, evaluateMovement,
                         evaluateConversion, evaluateNormalization,
-                        evaluatePooling, evaluateIndexing, evaluateRecurrent,
-                        evaluateAttention, evaluateResampling})
+                         evaluatePooling, evaluateReduction, evaluateIndexing,
+                         evaluateRecurrent, evaluateAttention, evaluateResampling})
       if (std::optional<EvaluatedAll> result = family(op, in, out))
         return std::move(*result);
   return failure(op, "is not an operation of the nn level");
@@ -68,7 +68,10 @@ static Result<Operand> asOperand(const HostTensor &tensor, Type type,
   if (!info)
     return Error{ExitCode::Unsupported,
                  what + " is not a static tensor of a known element type"};
-  if (tensor.type != info->dtype || tensor.shape != info->shape)
+  // Storage integers of a quantized tensor may come signless or narrow.
+  bool fits = info->quant ? byteSize(tensor.type) == byteSize(info->dtype)
+                          : tensor.type == info->dtype;
+  if (!fits || tensor.shape != info->shape)
     return Error{ExitCode::InvalidInput,
                  what + " must be " + name(info->dtype) + " of shape " +
                      shapeString(info->shape) + ", but is " +

@@ -144,6 +144,14 @@ Evaluated matMul(nn::MatMulOp op, Operands in, const TensorInfo &out) {
     return result;
   }
 
+  if (!a.quant && !b.quant && !out.quant && !bias &&
+      out.dtype == DType::I32) {
+    auto x = shortIntegers(in[0]), y = shortIntegers(in[1]);
+    if (!x || !y)
+      return failure(op, "multiplies plain integers of at most 16 bits");
+    p.compute(x->data(), y->data(), result.as<int32_t>());
+    return result;
+  }
   if (!a.quant || !b.quant || !out.quant)
     return failure(op, "both operands and the result must all be f32 or all be "
                        "quantized");

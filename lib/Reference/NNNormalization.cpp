@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Broadcast.h"
 #include "NNOperations.h"
 
 #include <cmath>
@@ -66,6 +67,71 @@ static Evaluated softmax(nn::SoftmaxOp op, Operands in, const TensorInfo &out) {
   return fromReal(values, out);
 }
 
+static Evaluated logSoftmax(nn::LogSoftmaxOp op, Operands in,
+                            const TensorInfo &out) {
+  const TensorInfo &input = in[0].info;
+  if (input.isFloat() != out.isFloat() || (!input.quant && !input.isFloat()))
+    return failure(op, "operand and result must both be f32 or both be "
+                       "quantized");
+  auto axis = static_cast<int64_t>(op.getAxis());
+  int64_t length = input.shape[axis], inner = 1;
+  for (int64_t i = axis + 1; i < input.rank(); ++i)
+    inner *= input.shape[i];
+  std::vector<float> values = toReal(in[0]), from(length), to(length);
+  for (int64_t row = 0, rows = length ? input.size() / length : 0; row < rows;
+       ++row) {
+    float *x = values.data() + row / inner * inner * length + row % inner;
+    for (int64_t i = 0; i < length; ++i)
+      from[i] = x[i * inner];
+    numerics::logSoftmaxF32(from.data(), to.data(), length);
+    for (int64_t i = 0; i < length; ++i)
+      x[i * inner] = to[i];
+  }
+  return fromReal(values, out);
+}
+
+/// Rows of a normalization, then the parameters that are there.
+template <typename Fn>
+static HostTensor normalizedRows(Operands in, int64_t axis, bool hasScale,
+                                 const TensorInfo &out, Fn row) {
+  int64_t length = 1;
+  for (int64_t i = axis; i < out.rank(); ++i)
+    length *= out.shape[i];
+  HostTensor result(DType::F32, out.shape);
+  float *y = result.as<float>();
+  const float *x = in[0].as<float>();
+  for (int64_t begin = 0, n = out.size(); begin < n; begin += length)
+    row(x + begin, y + begin, length);
+  for (const Operand &parameter : in.drop_front()) {
+    const float *p = parameter.as<float>();
+    bool isScale = hasScale && &parameter == in.begin() + 1;
+    forBroadcast(out, parameter.info, parameter.info,
+                 [&](int64_t i, int64_t k, int64_t) {
+                   y[i] = isScale ? y[i] * p[k] : y[i] + p[k];
+                 });
+  }
+  return result;
+}
+
+static Evaluated layerNorm(nn::LayerNormOp op, Operands in,
+                           const TensorInfo &out) {
+  float epsilon = op.getEpsilon().convertToFloat();
+  return normalizedRows(in, static_cast<int64_t>(op.getAxis()),
+                        static_cast<bool>(op.getScale()), out,
+                        [&](const float *x, float *y, int64_t n) {
+                          numerics::layerNormF32(x, y, n, epsilon);
+                        });
+}
+
+static Evaluated rmsNorm(nn::RMSNormOp op, Operands in, const TensorInfo &out) {
+  float epsilon = op.getEpsilon().convertToFloat();
+  return normalizedRows(in, static_cast<int64_t>(op.getAxis()),
+                        static_cast<bool>(op.getScale()), out,
+                        [&](const float *x, float *y, int64_t n) {
+                          numerics::rmsNormF32(x, y, n, epsilon);
+                        });
+}
+
 /// (x - mean) * (scale / sqrt(variance + epsilon)) + bias, per channel, fp32.
 static Evaluated batchNorm(nn::BatchNormOp op, Operands in,
                            const TensorInfo &out) {
@@ -98,6 +164,9 @@ std::optional<EvaluatedAll> evaluateNormalization(Operation *op, Operands in,
   return Family{op, in, out}
       .add<nn::SoftmaxOp>(softmax)
       .add<nn::BatchNormOp>(batchNorm)
+      .add<nn::LayerNormOp>(layerNorm)
+      .add<nn::LogSoftmaxOp>(logSoftmax)
+      .add<nn::RMSNormOp>(rmsNorm)
       .result;
 }
 

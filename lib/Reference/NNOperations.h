@@ -100,8 +100,12 @@ Error failure(mlir::Operation *op, const std::string &what,
 template <typename Fn> bool visitInteger(DType type, Fn &&fn) {
   switch (type) {
   case DType::I8:
+  case DType::I4:
+  case DType::I2:
     return fn(int8_t()), true;
   case DType::U8:
+  case DType::U4:
+  case DType::U2:
   case DType::Bool:
     return fn(uint8_t()), true;
   case DType::I16:
@@ -112,12 +116,13 @@ template <typename Fn> bool visitInteger(DType type, Fn &&fn) {
     return fn(int32_t()), true;
   case DType::I64:
     return fn(int64_t()), true;
-  case DType::F32:
-  case DType::F64:
-  case DType::F16:
+  case DType::U32:
+    return fn(uint32_t()), true;
+  case DType::U64:
+    return fn(uint64_t()), true;
+  default:
     return false;
   }
-  return false;
 }
 
 inline bool isInteger(DType type) {
@@ -192,6 +197,8 @@ std::optional<EvaluatedAll> evaluateNormalization(mlir::Operation *op,
                                                   Operands in, Outputs out);
 std::optional<EvaluatedAll> evaluatePooling(mlir::Operation *op, Operands in,
                                             Outputs out);
+std::optional<EvaluatedAll> evaluateReduction(mlir::Operation *op, Operands in,
+                                              Outputs out);
 std::optional<EvaluatedAll> evaluateWeighted(mlir::Operation *op, Operands in,
                                              Outputs out);
 

@@ -8,52 +8,59 @@
 
 #include "cimc/Support/HostTensor.h"
 
+#include <iterator>
+
 namespace cimc {
 
 size_t byteSize(DType type) {
   switch (type) {
-  case DType::I8:
-  case DType::U8:
-  case DType::Bool:
-    return 1;
   case DType::I16:
   case DType::U16:
   case DType::F16:
+  case DType::BF16:
     return 2;
   case DType::I32:
+  case DType::U32:
   case DType::F32:
     return 4;
   case DType::I64:
+  case DType::U64:
   case DType::F64:
     return 8;
+  default:
+    return 1;
   }
-  return 1;
+}
+
+bool isFloat(DType type) {
+  switch (type) {
+  case DType::F32:
+  case DType::F64:
+  case DType::F16:
+  case DType::BF16:
+  case DType::F8E4M3FN:
+  case DType::F8E4M3FNUZ:
+  case DType::F8E5M2:
+  case DType::F8E5M2FNUZ:
+  case DType::F8E8M0:
+  case DType::F4E2M1:
+    return true;
+  default:
+    return false;
+  }
 }
 
 const char *name(DType type) {
-  switch (type) {
-  case DType::I8:
-    return "int8";
-  case DType::U8:
-    return "uint8";
-  case DType::I16:
-    return "int16";
-  case DType::U16:
-    return "uint16";
-  case DType::I32:
-    return "int32";
-  case DType::F32:
-    return "float32";
-  case DType::I64:
-    return "int64";
-  case DType::Bool:
-    return "bool";
-  case DType::F64:
-    return "float64";
-  case DType::F16:
-    return "float16";
-  }
-  return "unknown";
+  // In the order of the enumeration.
+  static const char *const names[] = {
+      "int8",           "uint8",        "int16",          "uint16",
+      "int32",          "float32",      "int64",          "bool",
+      "float64",        "float16",      "uint32",         "uint64",
+      "bfloat16",       "int4",         "uint4",          "int2",
+      "uint2",          "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
+      "float8e5m2fnuz", "float8e8m0",   "float4e2m1"};
+  static_assert(std::size(names) == static_cast<size_t>(kLastDType) + 1);
+  return type <= kLastDType ? names[static_cast<size_t>(type)] : "unknown";
 }
 
 HostTensor::HostTensor(DType type, std::vector<int64_t> shape)

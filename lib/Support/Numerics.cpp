@@ -163,6 +163,45 @@ void softmaxF32(const float *in, float *out, int64_t length) {
     out[i] = out[i] / sum;
 }
 
+void logSoftmaxF32(const float *in, float *out, int64_t length) {
+  if (length <= 0)
+    return;
+  float largest = *std::max_element(in, in + length);
+  float sum = 0.0f;
+  for (int64_t i = 0; i < length; ++i)
+    sum += std::exp(in[i] - largest);
+  float logarithm = std::log(sum);
+  for (int64_t i = 0; i < length; ++i) {
+    float distance = in[i] - largest;
+    out[i] = distance - logarithm;
+  }
+}
+
+void layerNormF32(const float *in, float *out, int64_t length, float epsilon) {
+  auto n = static_cast<float>(length);
+  float sum = 0.0f, squares = 0.0f;
+  for (int64_t i = 0; i < length; ++i)
+    sum += in[i];
+  float mean = sum / n;
+  for (int64_t i = 0; i < length; ++i) {
+    out[i] = in[i] - mean;
+    squares += out[i] * out[i];
+  }
+  float factor = 1.0f / std::sqrt(squares / n + epsilon);
+  for (int64_t i = 0; i < length; ++i)
+    out[i] = out[i] * factor;
+}
+
+void rmsNormF32(const float *in, float *out, int64_t length, float epsilon) {
+  float squares = 0.0f;
+  for (int64_t i = 0; i < length; ++i)
+    squares += in[i] * in[i];
+  float mean = squares / static_cast<float>(length);
+  float factor = 1.0f / std::sqrt(mean + epsilon);
+  for (int64_t i = 0; i < length; ++i)
+    out[i] = in[i] * factor;
+}
+
 namespace {
 struct FunctionInfo {
   const char *mnemonic;

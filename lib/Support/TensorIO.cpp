@@ -9,6 +9,7 @@
 #include "cimc/Support/TensorIO.h"
 
 #include "cimc/Support/File.h"
+#include "cimc/Support/SmallFloat.h"
 
 #include <fmt/format.h>
 #include <zip.h>
@@ -27,11 +28,11 @@ struct TypeName {
   DType type;
   const char *descr;
 };
-constexpr TypeName typeNames[] = {{DType::F32, "<f4"}, {DType::F64, "<f8"},
-                                  {DType::F16, "<f2"}, {DType::I8, "|i1"},
-                                  {DType::U8, "|u1"},  {DType::I16, "<i2"},
-                                  {DType::U16, "<u2"}, {DType::I32, "<i4"},
-                                  {DType::I64, "<i8"}, {DType::Bool, "|b1"}};
+constexpr TypeName typeNames[] = {
+    {DType::F32, "<f4"},  {DType::F64, "<f8"}, {DType::F16, "<f2"},
+    {DType::I8, "|i1"},   {DType::U8, "|u1"},  {DType::I16, "<i2"},
+    {DType::U16, "<u2"},  {DType::I32, "<i4"}, {DType::I64, "<i8"},
+    {DType::Bool, "|b1"}, {DType::U32, "<u4"}, {DType::U64, "<u8"}};
 
 Error invalid(const std::string &origin, const std::string &what) {
   return {ExitCode::InvalidInput, origin + ": " + what};
@@ -265,7 +266,24 @@ Result<HostTensor> readNpy(const std::string &path) {
   return parseNpy(*bytes, path);
 }
 
+/// What stands for the types that numpy has no name for.
+static DType npyType(DType type) {
+  switch (type) {
+  case DType::I4:
+  case DType::I2:
+    return DType::I8;
+  case DType::U4:
+  case DType::U2:
+    return DType::U8;
+  default:
+    return isSmallFloat(type) && type != DType::F16 ? DType::F32 : type;
+  }
+}
+
 std::string formatNpy(const HostTensor &tensor) {
+  if (npyType(tensor.type) != tensor.type)
+    if (Result<HostTensor> wide = convertTo(tensor, npyType(tensor.type)))
+      return formatNpy(*wide);
   std::string shape;
   for (int64_t extent : tensor.shape)
     shape += std::to_string(extent) + (tensor.shape.size() == 1 ? "," : ", ");
@@ -355,48 +373,37 @@ readNpz(const std::string &path) {
   return tensors;
 }
 
-float halfToFloat(uint16_t half) {
-  uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
-  uint32_t exponent = half >> 10 & 0x1f, fraction = half & 0x3ff;
-  float value;
-  if (exponent == 0) {
-    value = std::ldexp(static_cast<float>(fraction), -24);
-    return sign ? -value : value;
-  }
-  uint32_t bits = exponent == 31
-                      ? sign | 0x7f800000u | fraction << 13
-                      : sign | (exponent + 112) << 23 | fraction << 13;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
+float halfToFloat(uint16_t half) { return fromSmallFloat(DType::F16, half); }
 
 namespace {
 
 template <typename Fn> void forType(DType type, Fn &&fn) {
   switch (type) {
   case DType::I8:
+  case DType::I4:
+  case DType::I2:
     return fn(int8_t());
-  case DType::U8:
-  case DType::Bool:
-    return fn(uint8_t());
   case DType::I16:
     return fn(int16_t());
   case DType::U16:
   case DType::F16:
+  case DType::BF16:
     return fn(uint16_t());
   case DType::I32:
     return fn(int32_t());
+  case DType::U32:
+    return fn(uint32_t());
   case DType::I64:
     return fn(int64_t());
+  case DType::U64:
+    return fn(uint64_t());
   case DType::F32:
     return fn(float());
   case DType::F64:
     return fn(double());
+  default: // one byte, and small floats
+    return fn(uint8_t());
   }
-}
-
-bool isFloat(DType type) {
-  return type == DType::F32 || type == DType::F64 || type == DType::F16;
 }
 
 /// Whether an integer keeps its value in To, and the conversion.
@@ -418,11 +425,19 @@ template <typename To> bool convertInteger(int64_t from, To &to) {
 Result<HostTensor> convertTo(const HostTensor &tensor, DType type) {
   if (tensor.type == type)
     return tensor;
+  if (tensor.type == DType::F32 && npyType(type) == DType::F32) {
+    HostTensor out(type, tensor.shape);
+    for (int64_t i = 0, n = tensor.size(); i < n; ++i) {
+      uint16_t bits = toSmallFloat(type, tensor.as<float>()[i]);
+      std::memcpy(out.data.data() + i * byteSize(type), &bits, byteSize(type));
+    }
+    return out;
+  }
   Error refused{ExitCode::InvalidInput,
                 fmt::format("{} values of shape {} cannot be taken as {}",
                             name(tensor.type), shapeString(tensor.shape),
                             name(type))};
-  if (type == DType::F16 || type == DType::Bool ||
+  if (isSmallFloat(type) || type == DType::Bool ||
       (isFloat(tensor.type) && !isFloat(type)))
     return refused;
   HostTensor out(type, tensor.shape);
@@ -434,8 +449,9 @@ Result<HostTensor> convertTo(const HostTensor &tensor, DType type) {
       const From *from = tensor.as<From>();
       To *to = out.as<To>();
       for (int64_t i = 0; i < n; ++i) {
-        if (tensor.type == DType::F16)
-          to[i] = static_cast<To>(halfToFloat(static_cast<uint16_t>(from[i])));
+        if (isSmallFloat(tensor.type))
+          to[i] = static_cast<To>(
+              fromSmallFloat(tensor.type, static_cast<uint16_t>(from[i])));
         else if constexpr (std::is_floating_point_v<From>)
           to[i] = static_cast<To>(from[i]);
         else if (!convertInteger(static_cast<int64_t>(from[i]), to[i]) &&

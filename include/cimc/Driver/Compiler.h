@@ -40,6 +40,8 @@ struct CompileOptions {
   std::string calibrate; ///< directory, .npz or .npy; "" for none
   std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
   std::vector<std::pair<std::string, int64_t>> dims;
+  /// Inputs of an ONNX model that are constants, by name.
+  std::vector<std::pair<std::string, HostTensor>> constantInputs;
   std::optional<Phase> from; ///< the phase an .mlir has finished
   Phase to = Phase::Emit;
   unsigned threads = 0; ///< 0: one per processor

@@ -59,6 +59,8 @@ evaluateSched(mlir::ModuleOp module, const std::vector<HostTensor> &inputs);
 /// `dense_resource` named after `name`, or `dense` up to 8 elements. Integers
 /// of less than 8 bits take a byte each.
 HostTensor toHostTensor(mlir::ElementsAttr attr);
+/// The element type of plain tensors of a host type, and back in Elements.h.
+mlir::Type toElementType(DType type, mlir::MLIRContext *context);
 mlir::ElementsAttr toElementsAttr(const HostTensor &tensor,
                                   mlir::MLIRContext *context,
                                   llvm::StringRef name);

@@ -18,7 +18,36 @@ namespace cimc {
 
 /// Element types that files, evaluators and the chip model exchange. The first
 /// seven are those of ISA views, with the same numbers.
-enum class DType : uint8_t { I8, U8, I16, U16, I32, F32, I64, Bool, F64, F16 };
+enum class DType : uint8_t {
+  I8,
+  U8,
+  I16,
+  U16,
+  I32,
+  F32,
+  I64,
+  Bool,
+  F64,
+  F16,
+  U32,
+  U64,
+  BF16,
+  // One element a byte.
+  I4,
+  U4,
+  I2,
+  U2,
+  F8E4M3FN,
+  F8E4M3FNUZ,
+  F8E5M2,
+  F8E5M2FNUZ,
+  F8E8M0,
+  F4E2M1
+};
+inline constexpr DType kLastDType = DType::F4E2M1;
+
+/// Whether the elements are floating-point numbers of any width.
+bool isFloat(DType type);
 
 /// Bytes an element takes.
 size_t byteSize(DType type);

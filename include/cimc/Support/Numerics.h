@@ -202,6 +202,16 @@ void softmaxRow(const uint8_t *in, uint8_t *out, int64_t length, bool isSigned,
 /// divided.
 void softmaxF32(const float *in, float *out, int64_t length);
 
+/// log(softmax) of `length` floats at stride 1: (x - max) - log(sum).
+void logSoftmaxF32(const float *in, float *out, int64_t length);
+
+/// `length` floats at stride 1 with mean 0 and variance 1:
+/// (x - mean) * (1 / sqrt(variance + epsilon)), sums in order.
+void layerNormF32(const float *in, float *out, int64_t length, float epsilon);
+
+/// x * (1 / sqrt(mean(x^2) + epsilon)) likewise.
+void rmsNormF32(const float *in, float *out, int64_t length, float epsilon);
+
 /// log(1 + exp(x)) without overflow.
 inline float softplus(float x) {
   return x > 0.0f ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));

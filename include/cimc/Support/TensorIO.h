@@ -28,7 +28,8 @@ Result<HostTensor> parseNpy(std::string_view bytes, const std::string &origin);
 /// Reads an .npy file.
 Result<HostTensor> readNpy(const std::string &path);
 
-/// The bytes of a version 1 .npy file.
+/// The bytes of a version 1 .npy file. What numpy has no type for is widened:
+/// bfloat16 and smaller floats to float32, int4 and int2 to int8.
 std::string formatNpy(const HostTensor &tensor);
 
 /// Writes an .npy file in one step (see writeFileAtomically).
@@ -41,7 +42,8 @@ readNpz(const std::string &path);
 
 /// The same values in another element type. Integers convert to integers where
 /// all values fit, and to floats where all are exact; f64 and f16 convert to
-/// f32 and f32 to f64 (f64 rounds); anything else is an InvalidInput error.
+/// f32 and f32 to f64 (f64 rounds); f32 converts to the floats that numpy lacks
+/// (rounded); anything else is an InvalidInput error.
 Result<HostTensor> convertTo(const HostTensor &tensor, DType type);
 
 /// IEEE half to single, exact.

@@ -31,9 +31,17 @@ void onnx_import::importDropout(Node &node) {
   if (node.hasInput(2) &&
       integerAt(node.requireConstant(2, "training_mode"), 0))
     failUnsupported("training mode is not supported");
-  if (node.hasOutput(1))
-    failUnsupported("the mask output is not supported");
   setSame(node);
+  if (!node.hasOutput(1))
+    return;
+  // Nothing is dropped.
+  Shape shape = node.shape(0);
+  int64_t count = checkedElements(shape, "the mask");
+  DType type = node.opset < 10 ? node.dtype(0) : DType::Bool;
+  if (type != DType::Bool)
+    failUnsupported("a mask of floats (opset below 10) is not supported");
+  node.setResult(
+      makeConstant(DType::Bool, std::move(shape), std::string(count, '\1')), 1);
 }
 
 void onnx_import::importConstant(Node &node) {
@@ -116,65 +124,32 @@ void onnx_import::importShape(Node &node) {
 // Cast
 //===----------------------------------------------------------------------===//
 
-template <typename T> static void put(std::string &bytes, T value) {
-  bytes.append(reinterpret_cast<const char *>(&value), sizeof(T));
-}
-
-static Constant convert(const Constant &from, DType to) {
-  std::string bytes;
-  for (int64_t i = 0, e = from.size(); i < e; ++i) {
-    switch (to) {
-    case DType::F32:
-      put(bytes, from.isInteger() ? static_cast<float>(integerAt(from, i))
-                                  : static_cast<float>(realAt(from, i)));
-      break;
-    case DType::F64:
-      put(bytes, realAt(from, i));
-      break;
-    case DType::Bool:
-      put<uint8_t>(bytes, realAt(from, i) != 0);
-      break;
-    case DType::I64:
-      put(bytes, integerAt(from, i));
-      break;
-    case DType::I32:
-      put(bytes, static_cast<int32_t>(integerAt(from, i)));
-      break;
-    case DType::I16:
-    case DType::U16:
-      put(bytes, static_cast<uint16_t>(integerAt(from, i)));
-      break;
-    case DType::I8:
-    case DType::U8:
-      put(bytes, static_cast<uint8_t>(integerAt(from, i)));
-      break;
-    case DType::F16:
-      failUnsupported("conversion to float16 is not supported");
-    }
+/// Floats other than f32 are rounded to their type and widened again.
+static void castTo(Node &node, DType to) {
+  bool saturate = node.getInt("saturate", 1);
+  std::string mode = node.getString("round_mode", "up");
+  if (to == DType::F8E8M0 && mode != "up")
+    failUnsupported("round_mode '{}' is not supported, only 'up'", mode);
+  Value input = node.number(0);
+  DType from = node.dtype(0);
+  node.resultFloat = DType::F32;
+  if (to == DType::F64 || (from == to && isFloat(to))) {
+    node.resultFloat = to;
+    return node.setResult(node.cast(input, node.f32()));
   }
-  return makeConstant(to, from.shape, std::move(bytes));
+  Value result = node.cast(input, elementTypeOf(node.context(), to), saturate);
+  if (to == DType::F16 || to == DType::BF16) {
+    node.resultFloat = to;
+    result = node.cast(result, node.f32());
+  }
+  node.setResult(result);
 }
 
 void onnx_import::importCast(Node &node) {
   int64_t number = node.getInt("to", 0);
-  node.ignore("saturate");
-  node.ignore("round_mode");
   if (number < 0 || number > INT32_MAX)
     failInvalid("there is no element type {}", number);
-  DType to = fromOnnxType(number, "the result");
-  if (const Constant *c = node.constant(0)) {
-    if (c->type == to) {
-      Constant copy = *c;
-      return node.setResult(std::move(copy));
-    }
-    node.checkFolded(c->shape, to);
-    return node.setResult(convert(*c, to));
-  }
-  Value input = node.value(0);
-  if (nn::isQuantized(elementType(input)))
-    failUnsupported("quantized integers cannot be cast");
-  Type element = elementTypeOf(node.context(), to);
-  node.setResult(elementType(input) == element
-                     ? input
-                     : node.emit<nn::CastOp>(element, input));
+  castTo(node, fromOnnxType(number, "the result"));
 }
+
+void onnx_import::importCastLike(Node &node) { castTo(node, node.dtype(1)); }

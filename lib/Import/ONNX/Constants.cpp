@@ -10,6 +10,8 @@
 #include "WireFormat.h"
 
 #include "cimc/Import/ONNX/TensorProto.h"
+#include "cimc/Reference/Evaluator.h"
+#include "cimc/Support/SmallFloat.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -61,24 +63,23 @@ double onnx_import::realAt(const Constant &c, int64_t i) {
     return c.as<float>()[i];
   case DType::F64:
     return c.as<double>()[i];
-  case DType::F16: {
-    llvm::APFloat half(llvm::APFloat::IEEEhalf(),
-                       llvm::APInt(16, c.as<uint16_t>()[i]));
-    bool loses;
-    half.convert(llvm::APFloat::IEEEdouble(),
-                 llvm::APFloat::rmNearestTiesToEven, &loses);
-    return half.convertToDouble();
-  }
   default:
-    return static_cast<double>(integerAt(c, i));
+    if (!isSmallFloat(c.type))
+      return static_cast<double>(integerAt(c, i));
+    return fromSmallFloat(c.type, byteSize(c.type) == 2 ? c.as<uint16_t>()[i]
+                                                        : c.as<uint8_t>()[i]);
   }
 }
 
 int64_t onnx_import::integerAt(const Constant &c, int64_t i) {
   switch (c.type) {
   case DType::I8:
+  case DType::I4:
+  case DType::I2:
     return c.as<int8_t>()[i];
   case DType::U8:
+  case DType::U4:
+  case DType::U2:
   case DType::Bool:
     return c.as<uint8_t>()[i];
   case DType::I16:
@@ -87,7 +88,10 @@ int64_t onnx_import::integerAt(const Constant &c, int64_t i) {
     return c.as<uint16_t>()[i];
   case DType::I32:
     return c.as<int32_t>()[i];
+  case DType::U32:
+    return c.as<uint32_t>()[i];
   case DType::I64:
+  case DType::U64:
     return c.as<int64_t>()[i];
   default: {
     double value = realAt(c, i);
@@ -105,76 +109,72 @@ int64_t onnx_import::integerAt(const Constant &c, int64_t i) {
 std::string onnx_import::onnxTypeName(int32_t type) {
   // Numbers behind BFLOAT16 are newer than the installed ONNX headers.
   static const char *const names[] = {
-      "undefined",      "float32",      "uint8",          "int8",
-      "uint16",         "int16",        "int32",          "int64",
-      "string",         "bool",         "float16",        "float64",
-      "uint32",         "uint64",       "complex64",      "complex128",
-      "bfloat16",       "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
-      "float8e5m2fnuz", "uint4",        "int4",           "float4e2m1"};
+      "undefined",      "float32",    "uint8",
+      "int8",           "uint16",     "int16",
+      "int32",          "int64",      "string",
+      "bool",           "float16",    "float64",
+      "uint32",         "uint64",     "complex64",
+      "complex128",     "bfloat16",   "float8e4m3fn",
+      "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz",
+      "uint4",          "int4",       "float4e2m1",
+      "float8e8m0",     "uint2",      "int2"};
   if (type >= 0 && type < static_cast<int32_t>(std::size(names)))
     return names[type];
   return fmt::format("number {}", type);
 }
 
 DType onnx_import::fromOnnxType(int32_t type, const std::string &what) {
-  switch (type) {
-  case onnx::TensorProto::FLOAT:
-    return DType::F32;
-  case onnx::TensorProto::UINT8:
-    return DType::U8;
-  case onnx::TensorProto::INT8:
-    return DType::I8;
-  case onnx::TensorProto::UINT16:
-    return DType::U16;
-  case onnx::TensorProto::INT16:
-    return DType::I16;
-  case onnx::TensorProto::INT32:
-    return DType::I32;
-  case onnx::TensorProto::INT64:
-    return DType::I64;
-  case onnx::TensorProto::BOOL:
-    return DType::Bool;
-  case onnx::TensorProto::FLOAT16:
-    return DType::F16;
-  case onnx::TensorProto::DOUBLE:
-    return DType::F64;
-  case onnx::TensorProto::UNDEFINED:
+  // In the order of ONNX's numbers; the installed headers lack the newer names.
+  static const std::optional<DType> types[] = {
+      std::nullopt,      DType::F32,      DType::U8,         DType::I8,
+      DType::U16,        DType::I16,      DType::I32,        DType::I64,
+      std::nullopt,      DType::Bool,     DType::F16,        DType::F64,
+      DType::U32,        DType::U64,      std::nullopt,      std::nullopt,
+      DType::BF16,       DType::F8E4M3FN, DType::F8E4M3FNUZ, DType::F8E5M2,
+      DType::F8E5M2FNUZ, DType::U4,       DType::I4,         DType::F4E2M1,
+      DType::F8E8M0,     DType::U2,       DType::I2};
+  if (type == onnx::TensorProto::UNDEFINED)
     failInvalid("{} has no element type", what);
-  default:
+  if (type < 0 || type >= static_cast<int32_t>(std::size(types)) ||
+      !types[type])
     failUnsupported("{} has the element type {}, which is not supported", what,
                     onnxTypeName(type));
+  return *types[type];
+}
+
+int64_t onnx_import::packedInByte(DType type) {
+  switch (type) {
+  case DType::I4:
+  case DType::U4:
+  case DType::F4E2M1:
+    return 2;
+  case DType::I2:
+  case DType::U2:
+    return 4;
+  default:
+    return 1;
   }
 }
 
-mlir::Type onnx_import::elementTypeOf(mlir::MLIRContext *context, DType type) {
-  auto integer = [&](unsigned width, bool isUnsigned = false) {
-    return mlir::IntegerType::get(context, width,
-                                  isUnsigned ? mlir::IntegerType::Unsigned
-                                             : mlir::IntegerType::Signless);
-  };
-  switch (type) {
-  case DType::I8:
-    return integer(8);
-  case DType::U8:
-    return integer(8, true);
-  case DType::I16:
-    return integer(16);
-  case DType::U16:
-    return integer(16, true);
-  case DType::I32:
-    return integer(32);
-  case DType::I64:
-    return integer(64);
-  case DType::Bool:
-    return integer(1);
-  case DType::F64:
-    return mlir::Float64Type::get(context);
-  case DType::F16:
-    return mlir::Float16Type::get(context);
-  case DType::F32:
-    break;
+Constant onnx_import::unpacked(DType type, Shape shape,
+                               llvm::ArrayRef<char> bytes) {
+  int64_t each = packedInByte(type), bits = 8 / each, count = 1;
+  for (int64_t extent : shape)
+    count *= extent;
+  std::string values(count, '\0');
+  bool isSigned = type == DType::I4 || type == DType::I2;
+  for (int64_t i = 0; i < count; ++i) {
+    int value = static_cast<uint8_t>(bytes[i / each]) >> (i % each * bits);
+    value &= (1 << bits) - 1;
+    if (isSigned && value >> (bits - 1))
+      value -= 1 << bits;
+    values[i] = static_cast<char>(value);
   }
-  return mlir::Float32Type::get(context);
+  return makeConstant(type, std::move(shape), std::move(values));
+}
+
+mlir::Type onnx_import::elementTypeOf(mlir::MLIRContext *context, DType type) {
+  return toElementType(type, context);
 }
 
 mlir::ElementsAttr onnx_import::toAttribute(const Constant &constant,
@@ -270,6 +270,9 @@ static Constant readLongValue(const LongValue &value, TensorSource &source,
                         source.keep);
 }
 
+static Constant decodeAs(const onnx::TensorProto &tensor, TensorSource &source,
+                         DType type, Shape shape, const std::string &what);
+
 Constant onnx_import::decodeTensor(const onnx::TensorProto &tensor,
                                    TensorSource &source,
                                    const std::string &what) {
@@ -277,6 +280,17 @@ Constant onnx_import::decodeTensor(const onnx::TensorProto &tensor,
   if (tensor.has_segment())
     failUnsupported("{} is stored in segments, which is not supported", what);
   Shape shape(tensor.dims().begin(), tensor.dims().end());
+  int64_t count = checkedElements(shape, what);
+  if (int64_t each = packedInByte(type); each > 1) {
+    Shape packed{(count + each - 1) / each};
+    Constant bytes = decodeAs(tensor, source, DType::U8, packed, what);
+    return unpacked(type, std::move(shape), bytes.bytes);
+  }
+  return decodeAs(tensor, source, type, std::move(shape), what);
+}
+
+static Constant decodeAs(const onnx::TensorProto &tensor, TensorSource &source,
+                         DType type, Shape shape, const std::string &what) {
   int64_t count = checkedElements(shape, what);
   bool isExternal = tensor.data_location() == onnx::TensorProto::EXTERNAL;
   std::optional<LongValue> inFile = longValue(tensor);
@@ -312,14 +326,17 @@ Constant onnx_import::decodeTensor(const onnx::TensorProto &tensor,
     return fromField<int32_t>(type, shape, tensor.int32_data(), count, what);
   case DType::I16:
     return fromField<int16_t>(type, shape, tensor.int32_data(), count, what);
+  case DType::U32:
+    return fromField<uint32_t>(type, shape, tensor.uint64_data(), count, what);
+  case DType::U64:
+    return fromField<uint64_t>(type, shape, tensor.uint64_data(), count, what);
   case DType::U16:
   case DType::F16:
+  case DType::BF16:
     return fromField<uint16_t>(type, shape, tensor.int32_data(), count, what);
   case DType::I8:
     return fromField<int8_t>(type, shape, tensor.int32_data(), count, what);
-  case DType::U8:
-  case DType::Bool:
+  default: // types of one byte
     return fromField<uint8_t>(type, shape, tensor.int32_data(), count, what);
   }
-  failInvalid("{} has no data", what);
 }

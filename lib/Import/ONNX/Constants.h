@@ -42,9 +42,7 @@ struct Constant {
     return {reinterpret_cast<const T *>(bytes.data()),
             bytes.size() / sizeof(T)};
   }
-  bool isInteger() const {
-    return type != DType::F32 && type != DType::F64 && type != DType::F16;
-  }
+  bool isInteger() const { return !isFloat(type); }
 };
 
 /// The number of elements of a shape from a file: no negative dimension, no
@@ -69,6 +67,12 @@ double realAt(const Constant &constant, int64_t index);
 DType fromOnnxType(int32_t type, const std::string &what);
 /// ONNX's name for an element type.
 std::string onnxTypeName(int32_t type);
+
+/// Elements of ONNX's types of 4 and 2 bits, which share bytes in files: how
+/// many are in one byte.
+int64_t packedInByte(DType type);
+/// All elements of a shape, one a byte.
+Constant unpacked(DType type, Shape shape, llvm::ArrayRef<char> bytes);
 
 /// The value of a TensorProto. Values that stand in a file at an address that
 /// suits their type are not copied. Handlers call Node::decode.

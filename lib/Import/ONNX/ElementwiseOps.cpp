@@ -1,4 +1,4 @@
-//===- ElementwiseOps.cpp - elementwise operators -*- C++ -*-===//
+//===- ElementwiseOps.cpp - functions of single elements -*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.
@@ -19,123 +19,195 @@ using namespace mlir;
 // Two operands
 //===----------------------------------------------------------------------===//
 
-/// Broadcast of two constant integer lists or scalars, as shape computations
-/// need it. False where the operation is not one of those.
-static bool foldIntegers(Node &node, char op) {
-  if (node.inputCount() != 2)
-    return false;
-  const Constant *a = node.constant(0), *b = node.constant(1);
-  if (!a || !b || !a->isInteger() || a->type != b->type ||
-      a->shape.size() > 1 || b->shape.size() > 1)
-    return false;
-  int64_t n = std::max(a->size(), b->size());
-  if ((a->size() != n && a->size() != 1) || (b->size() != n && b->size() != 1))
-    failInvalid("{} and {} integers cannot be broadcast together", a->size(),
-                b->size());
-  std::vector<int64_t> values;
-  for (int64_t i = 0; i < n; ++i) {
-    int64_t x = integerAt(*a, a->size() == 1 ? 0 : i);
-    int64_t y = integerAt(*b, b->size() == 1 ? 0 : i);
-    int64_t r = 0;
-    bool bad = false;
-    switch (op) {
-    case '+':
-      bad = __builtin_add_overflow(x, y, &r);
-      break;
-    case '-':
-      bad = __builtin_sub_overflow(x, y, &r);
-      break;
-    case '*':
-      bad = __builtin_mul_overflow(x, y, &r);
-      break;
-    default:
-      bad = y == 0 || (x == INT64_MIN && y == -1);
-      r = bad ? 0 : x / y;
-    }
-    if (bad)
-      failInvalid("{} {} {} has no integer result", x, op, y);
-    values.push_back(r);
-  }
-  Shape shape = a->shape.size() > b->shape.size() ? a->shape : b->shape;
-  if (!shape.empty())
-    shape = {n};
-  if (a->type == DType::I64)
-    node.setResult(makeConstant<int64_t>(DType::I64, shape, values));
-  else if (a->type == DType::I32) {
-    std::vector<int32_t> narrow(values.begin(), values.end());
-    node.setResult(makeConstant<int32_t>(DType::I32, shape, narrow));
-  } else {
-    return false;
-  }
-  return true;
+// Versions before 7 had their own broadcasting.
+
+/// Both operands, which must have one type.
+static std::pair<Value, Value> operands(Node &node) {
+  Value a = node.number(0), b = node.number(1);
+  if (elementType(a) != elementType(b))
+    failInvalid("'{}' is {} but '{}' is {}", node.inputName(0),
+                name(node.dtype(0)), node.inputName(1), name(node.dtype(1)));
+  return {a, b};
 }
 
 template <typename OpT> static void importBinary(Node &node) {
-  // Versions before 7 had their own broadcasting.
-  Value lhs = node.real(0), rhs = node.real(1);
-  node.setResult(node.emit<OpT>(node.f32(), {lhs, rhs}));
+  auto [a, b] = operands(node);
+  node.setResult(node.like<OpT>({a, b}));
 }
 
-void onnx_import::importAdd(Node &node) {
-  if (!foldIntegers(node, '+'))
-    importBinary<nn::AddOp>(node);
-}
-void onnx_import::importSub(Node &node) {
-  if (!foldIntegers(node, '-'))
-    importBinary<nn::SubOp>(node);
-}
-void onnx_import::importMul(Node &node) {
-  if (!foldIntegers(node, '*'))
-    importBinary<nn::MulOp>(node);
-}
-void onnx_import::importDiv(Node &node) {
-  if (!foldIntegers(node, '/'))
-    importBinary<nn::DivOp>(node);
-}
-void onnx_import::importPow(Node &node) { importBinary<nn::PowOp>(node); }
+void onnx_import::importAdd(Node &node) { importBinary<nn::AddOp>(node); }
+void onnx_import::importSub(Node &node) { importBinary<nn::SubOp>(node); }
+void onnx_import::importMul(Node &node) { importBinary<nn::MulOp>(node); }
+void onnx_import::importDiv(Node &node) { importBinary<nn::DivOp>(node); }
+void onnx_import::importPRelu(Node &node) { importBinary<nn::PReluOp>(node); }
+void onnx_import::importAnd(Node &node) { importBinary<nn::AndOp>(node); }
+void onnx_import::importOr(Node &node) { importBinary<nn::OrOp>(node); }
+void onnx_import::importXor(Node &node) { importBinary<nn::XorOp>(node); }
 
-template <typename OpT> static void importVariadic(Node &node) {
-  Value result = node.real(0);
+/// The result has the type of the base, whatever the exponent's.
+void onnx_import::importPow(Node &node) {
+  Value base = node.number(0), exponent = node.number(1);
+  Type type = elementType(base);
+  if (elementType(exponent) == type)
+    return node.setResult(node.like<nn::PowOp>({base, exponent}));
+  if (isa<FloatType>(elementType(exponent)))
+    base = node.cast(base, node.f32());
+  else
+    exponent = node.cast(exponent, type);
+  node.setResult(node.cast(node.like<nn::PowOp>({base, exponent}), type));
+}
+
+void onnx_import::importMod(Node &node) {
+  if (node.getInt("fmod", 0))
+    return importBinary<nn::FmodOp>(node);
+  importBinary<nn::ModOp>(node);
+}
+
+void onnx_import::importBitShift(Node &node) {
+  std::string direction = node.getString("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT")
+    failInvalid("direction is '{}'; it is LEFT or RIGHT", direction);
+  if (direction == "LEFT")
+    return importBinary<nn::ShiftLeftOp>(node);
+  importBinary<nn::ShiftRightOp>(node);
+}
+
+/// Comparisons; `swap` makes less of greater.
+template <typename OpT> static void importPredicate(Node &node, bool swap) {
+  auto [a, b] = operands(node);
+  if (swap)
+    std::swap(a, b);
+  node.setResult(node.emit<OpT>(node.builder().getI1Type(), {a, b}));
+}
+
+void onnx_import::importEqual(Node &node) {
+  importPredicate<nn::EqualOp>(node, false);
+}
+void onnx_import::importLess(Node &node) {
+  importPredicate<nn::LessOp>(node, false);
+}
+void onnx_import::importGreater(Node &node) {
+  importPredicate<nn::LessOp>(node, true);
+}
+void onnx_import::importLessOrEqual(Node &node) {
+  importPredicate<nn::LessOrEqualOp>(node, false);
+}
+void onnx_import::importGreaterOrEqual(Node &node) {
+  importPredicate<nn::LessOrEqualOp>(node, true);
+}
+
+void onnx_import::importWhere(Node &node) {
+  Value condition = node.value(0), a = node.number(1), b = node.number(2);
+  node.setResult(node.emit<nn::WhereOp>(elementType(a), {condition, a, b}));
+}
+
+//===----------------------------------------------------------------------===//
+// Any number of operands
+//===----------------------------------------------------------------------===//
+
+template <typename OpT> static Value chain(Node &node) {
+  if (node.inputCount() == 0)
+    failInvalid("needs at least one input");
+  Value result = node.number(0);
   for (size_t i = 1; i < node.inputCount(); ++i)
-    result = node.emit<OpT>(node.f32(), {result, node.real(i)});
-  node.setResult(result);
+    result = node.like<OpT>({result, node.number(i)});
+  return result;
 }
 
-void onnx_import::importMax(Node &node) { importVariadic<nn::MaxOp>(node); }
-void onnx_import::importMin(Node &node) { importVariadic<nn::MinOp>(node); }
-void onnx_import::importSum(Node &node) { importVariadic<nn::AddOp>(node); }
+void onnx_import::importMax(Node &node) {
+  node.setResult(chain<nn::MaxOp>(node));
+}
+void onnx_import::importMin(Node &node) {
+  node.setResult(chain<nn::MinOp>(node));
+}
+void onnx_import::importSum(Node &node) {
+  node.setResult(chain<nn::AddOp>(node));
+}
+void onnx_import::importMean(Node &node) {
+  Value sum = chain<nn::AddOp>(node);
+  Value count =
+      node.scalar(static_cast<double>(node.inputCount()), elementType(sum));
+  node.setResult(node.like<nn::DivOp>({sum, count}));
+}
 
 //===----------------------------------------------------------------------===//
 // One operand
 //===----------------------------------------------------------------------===//
 
+/// A function of real numbers.
 template <typename OpT>
 static void importUnary(Node &node, ArrayRef<NamedAttribute> attributes = {}) {
-  Value input = node.real(0);
-  node.setResult(node.emit<OpT>(node.f32(), input, attributes));
+  node.setResult(node.like<OpT>(node.real(0), attributes));
 }
 
-void onnx_import::importRelu(Node &node) { importUnary<nn::ReluOp>(node); }
-void onnx_import::importSigmoid(Node &node) {
-  importUnary<nn::SigmoidOp>(node);
+#define CIMC_UNARY(OP)                                                         \
+  void onnx_import::import##OP(Node &node) { importUnary<nn::OP##Op>(node); }
+CIMC_UNARY(Acos)
+CIMC_UNARY(Acosh)
+CIMC_UNARY(Asin)
+CIMC_UNARY(Asinh)
+CIMC_UNARY(Atan)
+CIMC_UNARY(Atanh)
+CIMC_UNARY(Ceil)
+CIMC_UNARY(Cos)
+CIMC_UNARY(Cosh)
+CIMC_UNARY(Erf)
+CIMC_UNARY(Exp)
+CIMC_UNARY(Floor)
+CIMC_UNARY(HardSwish)
+CIMC_UNARY(Log)
+CIMC_UNARY(Mish)
+CIMC_UNARY(Reciprocal)
+CIMC_UNARY(Round)
+CIMC_UNARY(Sigmoid)
+CIMC_UNARY(Sin)
+CIMC_UNARY(Sinh)
+CIMC_UNARY(Softplus)
+CIMC_UNARY(Softsign)
+CIMC_UNARY(Sqrt)
+CIMC_UNARY(Tan)
+CIMC_UNARY(Tanh)
+#undef CIMC_UNARY
+
+/// Functions that integers have too.
+template <typename OpT> static void importPlain(Node &node) {
+  node.setResult(node.like<OpT>(node.number(0)));
 }
-void onnx_import::importTanh(Node &node) { importUnary<nn::TanhOp>(node); }
-void onnx_import::importExp(Node &node) { importUnary<nn::ExpOp>(node); }
-void onnx_import::importLog(Node &node) { importUnary<nn::LogOp>(node); }
-void onnx_import::importSqrt(Node &node) { importUnary<nn::SqrtOp>(node); }
-void onnx_import::importReciprocal(Node &node) {
-  importUnary<nn::ReciprocalOp>(node);
-}
-void onnx_import::importNeg(Node &node) { importUnary<nn::NegOp>(node); }
-void onnx_import::importAbs(Node &node) { importUnary<nn::AbsOp>(node); }
-void onnx_import::importErf(Node &node) { importUnary<nn::ErfOp>(node); }
-void onnx_import::importHardSwish(Node &node) {
-  importUnary<nn::HardSwishOp>(node);
-}
+void onnx_import::importRelu(Node &node) { importPlain<nn::ReluOp>(node); }
+void onnx_import::importNeg(Node &node) { importPlain<nn::NegOp>(node); }
+void onnx_import::importAbs(Node &node) { importPlain<nn::AbsOp>(node); }
+void onnx_import::importSign(Node &node) { importPlain<nn::SignOp>(node); }
+void onnx_import::importNot(Node &node) { importPlain<nn::NotOp>(node); }
 
 void onnx_import::importLeakyRelu(Node &node) {
   importUnary<nn::LeakyReluOp>(
       node, node.attr("alpha", node.getFloat("alpha", 0.01f)));
+}
+
+void onnx_import::importThresholdedRelu(Node &node) {
+  importUnary<nn::ThresholdedReluOp>(
+      node, node.attr("alpha", node.getFloat("alpha", 1.0f)));
+}
+
+void onnx_import::importElu(Node &node) {
+  importUnary<nn::EluOp>(node,
+                         node.attr("alpha", node.getFloat("alpha", 1.0f)));
+}
+
+/// gamma * elu(x).
+void onnx_import::importSelu(Node &node) {
+  Value elu = node.like<nn::EluOp>(
+      node.real(0), node.attr("alpha", node.getFloat("alpha", 1.67326319f)));
+  Value gamma = node.scalar(node.getFloat("gamma", 1.05070102f), node.f32());
+  node.setResult(node.like<nn::MulOp>({elu, gamma}));
+}
+
+/// alpha * elu(x / alpha).
+void onnx_import::importCelu(Node &node) {
+  Value alpha = node.scalar(node.getFloat("alpha", 1.0f), node.f32());
+  Value scaled = node.like<nn::DivOp>({node.real(0), alpha});
+  Value elu = node.like<nn::EluOp>(scaled, node.attr("alpha", 1.0f));
+  node.setResult(node.like<nn::MulOp>({elu, alpha}));
 }
 
 void onnx_import::importHardSigmoid(Node &node) {
@@ -144,29 +216,105 @@ void onnx_import::importHardSigmoid(Node &node) {
              node.attr("beta", node.getFloat("beta", 0.5f))});
 }
 
+void onnx_import::importShrink(Node &node) {
+  Value input = node.number(0);
+  Value result =
+      node.like<nn::ShrinkOp>(node.cast(input, node.f32()),
+                              {node.attr("lambd", node.getFloat("lambd", 0.5f)),
+                               node.attr("bias", node.getFloat("bias", 0.0f))});
+  node.setResult(node.cast(result, elementType(input)));
+}
+
+void onnx_import::importSwish(Node &node) {
+  importUnary<nn::SwishOp>(node,
+                           node.attr("alpha", node.getFloat("alpha", 1.0f)));
+}
+
+/// com.microsoft: x * sigmoid(alpha * x).
+void onnx_import::importQuickGelu(Node &node) {
+  importUnary<nn::SwishOp>(node,
+                           node.attr("alpha", node.getFloat("alpha", 1.702f)));
+}
+
+void onnx_import::importGelu(Node &node) {
+  std::string mode = node.getString("approximate", "none");
+  if (mode != "none" && mode != "tanh")
+    failInvalid("approximate is '{}'; it is none or tanh", mode);
+  if (mode == "tanh")
+    return importUnary<nn::GeluTanhOp>(node);
+  importUnary<nn::GeluOp>(node);
+}
+
+/// com.microsoft BiasGelu and FastGelu: the sum with a bias first.
+static Value withBias(Node &node) {
+  Value input = node.real(0);
+  return node.hasInput(1) ? node.like<nn::AddOp>({input, node.real(1)}) : input;
+}
+void onnx_import::importBiasGelu(Node &node) {
+  node.setResult(node.like<nn::GeluOp>(withBias(node)));
+}
+void onnx_import::importFastGelu(Node &node) {
+  node.setResult(node.like<nn::GeluTanhOp>(withBias(node)));
+}
+
+void onnx_import::importIsNaN(Node &node) {
+  node.setResult(
+      node.emit<nn::IsNaNOp>(node.builder().getI1Type(), node.real(0)));
+}
+
+void onnx_import::importIsInf(Node &node) {
+  bool negative = node.getInt("detect_negative", 1);
+  bool positive = node.getInt("detect_positive", 1);
+  Value input = node.real(0);
+  double infinity = std::numeric_limits<double>::infinity();
+  double wanted = positive ? infinity : -infinity;
+  if (negative && positive)
+    input = node.like<nn::AbsOp>(input);
+  if (!negative && !positive) // no number is what nothing equals
+    wanted = std::numeric_limits<double>::quiet_NaN();
+  node.setResult(node.emit<nn::EqualOp>(
+      node.builder().getI1Type(), {input, node.scalar(wanted, node.f32())}));
+}
+
+/// Limits that are known are attributes, others operands.
 void onnx_import::importClip(Node &node) {
-  (void)node.real(0); // says first that integers are not supported
-  float limits[2] = {std::numeric_limits<float>::lowest(),
-                     std::numeric_limits<float>::max()};
+  Value input = node.number(0);
+  constexpr float most = std::numeric_limits<float>::max();
+  std::optional<double> limits[2];
+  Value values[2];
   if (node.opset < 11) {
-    limits[0] = node.getFloat("min", limits[0]);
-    limits[1] = node.getFloat("max", limits[1]);
-  } else {
-    for (size_t i : {1, 2}) {
-      if (!node.hasInput(i))
-        continue;
-      const Constant &limit = node.requireConstant(
-          i, i == 1 ? "the lower limit" : "the upper limit");
-      if (limit.type != DType::F32 || limit.size() != 1)
-        failInvalid("the limit '{}' must be one float32 number, not {} of "
-                    "shape {}",
-                    node.inputName(i), name(limit.type),
-                    shapeString(limit.shape));
-      limits[i - 1] = limit.as<float>()[0];
-    }
+    limits[0] = node.getFloat("min", -most);
+    limits[1] = node.getFloat("max", most);
   }
-  if (std::isnan(limits[0]) || std::isnan(limits[1]))
+  for (size_t i : {0, 1}) {
+    if (node.opset < 11 || !node.hasInput(i + 1))
+      continue;
+    Shape shape = node.shape(i + 1);
+    int64_t size = 1;
+    for (int64_t extent : shape)
+      size *= extent;
+    if (size != 1 || node.dtype(i + 1) != node.dtype(0))
+      failInvalid("the limit '{}' must be one {} number, not {} of shape {}",
+                  node.inputName(i + 1), name(node.dtype(0)),
+                  name(node.dtype(i + 1)), shapeString(shape));
+    if (const Constant *constant = node.constant(i + 1))
+      limits[i] = realAt(*constant, 0);
+    values[i] = node.reshape(node.number(i + 1), {});
+  }
+  if ((limits[0] && std::isnan(*limits[0])) ||
+      (limits[1] && std::isnan(*limits[1])))
     failInvalid("a limit is not a number");
-  importUnary<nn::ClipOp>(
-      node, {node.attr("min", limits[0]), node.attr("max", limits[1])});
+  bool known = elementType(input).isF32();
+  for (int i : {0, 1})
+    known &= limits[i].has_value() || !values[i];
+  if (known)
+    return node.setResult(node.like<nn::ClipOp>(
+        input,
+        {node.attr("min", static_cast<float>(limits[0].value_or(-most))),
+         node.attr("max", static_cast<float>(limits[1].value_or(most)))}));
+  if (values[0])
+    input = node.like<nn::MaxOp>({input, values[0]});
+  if (values[1])
+    input = node.like<nn::MinOp>({input, values[1]});
+  node.setResult(input);
 }

@@ -43,6 +43,7 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
     problems.fail(path);
   finishOutputs();
   compareDeclared();
+  eraseUnused();
   return std::move(module);
 }
 
@@ -95,7 +96,16 @@ Value GraphImporter::materialize(const std::string &name, Tensor &tensor) {
   tensor.value = nn::ConstantOp::create(
       builder, locationOf(name), RankedTensorType::get(constant.shape, element),
       toAttribute(constant, element, name));
+  widen(tensor, constant.type);
   return tensor.value;
+}
+
+void GraphImporter::widen(Tensor &tensor, DType type) {
+  if (type != DType::F16 && type != DType::BF16 && type != DType::F64)
+    return;
+  tensor.floatType = type;
+  tensor.value = nn::createInferred<nn::CastOp>(
+      builder, tensor.value.getLoc(), builder.getF32Type(), tensor.value);
 }
 
 //===----------------------------------------------------------------------===//
@@ -263,6 +273,27 @@ void GraphImporter::importNode(const onnx::NodeProto &proto, int index) {
   }
 }
 
+Value GraphImporter::asDeclared(const onnx::ValueInfoProto &output,
+                                Value value) {
+  if (!elementType(value).isF32())
+    return value;
+  DType type = tensors[output.name()].floatType;
+  if (output.type().tensor_type().elem_type())
+    type = fromOnnxType(output.type().tensor_type().elem_type(),
+                        fmt::format("output '{}'", output.name()));
+  if (type != DType::F16 && type != DType::BF16 && type != DType::F64)
+    return value;
+  return nn::createInferred<nn::CastOp>(builder, value.getLoc(),
+                                        elementTypeOf(&context, type), value);
+}
+
+void GraphImporter::eraseUnused() {
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::reverse(entry.getBody().front())))
+    if (isOpTriviallyDead(&op) && isa<nn::ConstantOp, nn::CastOp>(op))
+      op.erase();
+}
+
 void GraphImporter::finishOutputs() {
   if (!graph.output_size())
     failInvalid("{}: the graph has no outputs", path);
@@ -273,20 +304,16 @@ void GraphImporter::finishOutputs() {
       failInvalid("{}: output '{}' is not defined: no graph input, "
                   "initializer or node has that name",
                   path, output.name());
-    results.push_back(materialize(output.name(), it->second));
+    results.push_back(
+        asDeclared(output, materialize(output.name(), it->second)));
   }
   func::ReturnOp::create(builder, entry.getLoc(), results);
   SmallVector<Type> argumentTypes(entry.getBody().front().getArgumentTypes());
   SmallVector<Type> resultTypes(ValueRange(results).getTypes());
   entry.setFunctionType(builder.getFunctionType(argumentTypes, resultTypes));
   StringAttr key = builder.getStringAttr("nn.name");
-  unsigned argument = 0;
-  for (const onnx::ValueInfoProto &input : graph.input()) {
-    const Tensor &tensor = tensors[input.name()];
-    auto value = dyn_cast_or_null<BlockArgument>(tensor.value);
-    if (!tensor.constant && value && value.getArgNumber() == argument)
-      entry.setArgAttr(argument++, key, builder.getStringAttr(input.name()));
-  }
+  for (auto [i, name] : llvm::enumerate(arguments))
+    entry.setArgAttr(i, key, builder.getStringAttr(name));
   for (auto [i, output] : llvm::enumerate(graph.output()))
     entry.setResultAttr(i, key, builder.getStringAttr(output.name()));
 }

@@ -96,6 +96,14 @@ private:
   }
   std::string fullName(const onnx::NodeProto &proto, int index) const;
   void finishOutputs();
+  /// Floats that are computed in single precision get their f32 value.
+  void widen(Tensor &tensor, DType type);
+  /// An f32 result in the float type that the model declares.
+  mlir::Value asDeclared(const onnx::ValueInfoProto &output, mlir::Value value);
+  /// Constants whose users were folded or never needed them.
+  void eraseUnused();
+  /// Whether an option gives the input's value, which is then its constant.
+  bool bindConstant(const onnx::ValueInfoProto &input, DType type);
   /// The shape of an input; nothing where it is open, which is noted.
   std::optional<Shape> inputShape(const onnx::ValueInfoProto &input);
   /// The value that an option gives to a symbolic dimension.
@@ -115,6 +123,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp entry;
   llvm::StringMap<Tensor> tensors;
+  /// The inputs that became arguments, in order.
+  std::vector<std::string> arguments;
   /// First node that makes a name, for graphs that are not sorted.
   llvm::StringMap<int> producers;
   llvm::StringMap<llvm::SmallVector<int, 2>> consumers;

@@ -78,6 +78,11 @@ void GraphImporter::readInputs() {
     if (value < 0)
       failUsage("--dim {}={}: a dimension is at least 0", name, value);
   }
+  for (const auto &[name, tensor] : options.constantInputs)
+    if (!inputNames.contains(name))
+      failUsage("--constant-input {}: the model has no input of that name; it "
+                "has {}",
+                name, inputList);
   for (const auto &[name, shape] : options.inputShapes)
     if (!inputNames.contains(name))
       failUsage("--input-shape {}={}: the model has no input of that name; it "
@@ -105,6 +110,8 @@ void GraphImporter::readInputs() {
         axes > static_cast<int>(kMaxRank))
       failInvalid("{} has {} axes; at most {} are possible", what, axes,
                   kMaxRank);
+    if (bindConstant(input, type))
+      continue;
     std::optional<Shape> shape = inputShape(input);
     if (!shape) {
       tensors[input.name()].missing = true;
@@ -116,8 +123,40 @@ void GraphImporter::readInputs() {
     Tensor tensor;
     tensor.value = entry.getBody().front().addArgument(
         RankedTensorType::get(*shape, element), where);
+    arguments.push_back(input.name());
+    widen(tensor, type);
     define(input.name(), std::move(tensor));
   }
+}
+
+bool GraphImporter::bindConstant(const onnx::ValueInfoProto &input,
+                                 DType type) {
+  for (const auto &[name, tensor] : options.constantInputs) {
+    if (name != input.name())
+      continue;
+    const onnx::TypeProto_Tensor &declared = input.type().tensor_type();
+    bool fits =
+        !declared.has_shape() ||
+        declared.shape().dim_size() == static_cast<int>(tensor.shape.size());
+    for (size_t i = 0; fits && declared.has_shape() && i < tensor.shape.size();
+         ++i) {
+      const auto &dim = declared.shape().dim(i);
+      fits = !dim.has_dim_value() || dim.dim_value() == tensor.shape[i];
+    }
+    if (tensor.type != type || !fits)
+      failUsage("--constant-input {}: the file holds {} of shape {}, but the "
+                "model declares {} of shape {}",
+                name, cimc::name(tensor.type), shapeString(tensor.shape),
+                cimc::name(type), declaredShape(declared.shape()));
+    Tensor bound;
+    bound.constant = makeConstant(
+        type, tensor.shape,
+        std::string(reinterpret_cast<const char *>(tensor.data.data()),
+                    tensor.data.size()));
+    define(name, std::move(bound));
+    return true;
+  }
+  return false;
 }
 
 /// An integer input takes the quantized type that its first user states, also

@@ -9,6 +9,12 @@
 #include "Node.h"
 
 #include "GraphImporter.h"
+#include "cimc/Reference/Elements.h"
+#include "cimc/Reference/Evaluator.h"
+
+#include "mlir/IR/Verifier.h"
+
+#include <numeric>
 
 using namespace cimc;
 using namespace cimc::onnx_import;
@@ -89,17 +95,24 @@ Value Node::value(size_t i) {
 }
 
 Value Node::real(size_t i) {
-  Tensor &tensor = input(*this, i);
-  Type type = tensor.value ? elementType(tensor.value)
-                           : elementTypeOf(context(), tensor.constant->type);
+  Value result = value(i);
+  Type type = elementType(result);
   if (!type.isF32()) {
     std::string text;
     llvm::raw_string_ostream(text) << type;
-    failUnsupported("input '{}' has elements of type {}; only float32 is "
+    failUnsupported("input '{}' has elements of type {}; only floats are "
                     "supported here",
                     proto.input(i), text);
   }
-  return value(i);
+  return result;
+}
+
+Value Node::number(size_t i) {
+  Value result = value(i);
+  if (nn::isQuantized(elementType(result)))
+    failUnsupported("input '{}' is quantized; dequantize it first",
+                    proto.input(i));
+  return result;
 }
 
 Shape Node::shape(size_t i) {
@@ -112,17 +125,14 @@ Shape Node::shape(size_t i) {
 
 DType Node::dtype(size_t i) {
   Tensor &tensor = input(*this, i);
+  std::optional<DType> type;
   if (tensor.constant)
-    return tensor.constant->type;
-  Type type = elementType(tensor.value);
-  if (auto quantized = dyn_cast<quant::QuantizedType>(type))
-    type = nn::storageType(type);
-  for (DType candidate :
-       {DType::F32, DType::I8, DType::U8, DType::I16, DType::U16, DType::I32,
-        DType::I64, DType::Bool, DType::F64, DType::F16})
-    if (type == elementTypeOf(context(), candidate))
-      return candidate;
-  failUnsupported("input '{}' has an unknown element type", proto.input(i));
+    type = tensor.constant->type;
+  else
+    type = reference::elementDType(nn::storageType(elementType(tensor.value)));
+  if (!type)
+    failUnsupported("input '{}' has an unknown element type", proto.input(i));
+  return *type == DType::F32 ? tensor.floatType : *type;
 }
 
 const Constant *Node::constant(size_t i) {
@@ -133,8 +143,9 @@ const Constant *Node::constant(size_t i) {
 const Constant &Node::requireConstant(size_t i, const char *what) {
   const Constant *result = constant(i);
   if (!result)
-    failUnsupported("{} ('{}') must be known at compile time", what,
-                    proto.input(i));
+    failUnsupported("{} ('{}') must be known at compile time; an input is "
+                    "given with --constant-input",
+                    what, proto.input(i));
   return *result;
 }
 
@@ -164,11 +175,27 @@ int64_t Node::axis(int64_t value, int64_t rank) {
 // Results
 //===----------------------------------------------------------------------===//
 
+/// Results above this stay operations.
+static constexpr int64_t kMaxFolded = int64_t(1) << 20;
+
 void Node::setResult(Value value, size_t i) {
   if (!hasOutput(i))
     return;
   Tensor tensor;
   tensor.value = value;
+  for (size_t k = 0; k < inputCount() && tensor.floatType == DType::F32; ++k)
+    if (hasInput(k) && isFloat(dtype(k)))
+      tensor.floatType = dtype(k);
+  tensor.floatType = resultFloat.value_or(tensor.floatType);
+  auto constant = value.getDefiningOp<nn::ConstantOp>();
+  if (constant && !nn::isQuantized(elementType(value)) &&
+      tensorType(value).getNumElements() <= kMaxFolded) {
+    HostTensor host = toHostTensor(constant.getValue());
+    tensor.constant = makeConstant(
+        host.type, host.shape,
+        std::string(reinterpret_cast<const char *>(host.data.data()),
+                    host.data.size()));
+  }
   graph.define(proto.output(i), std::move(tensor));
 }
 
@@ -184,6 +211,7 @@ void Node::setResult(Constant constant, size_t i) {
     graph.addFolded(constant.bytes.size());
   Tensor tensor;
   tensor.constant = std::move(constant);
+  tensor.floatType = floatTypeOf(*this);
   graph.define(proto.output(i), std::move(tensor));
 }
 
@@ -192,13 +220,87 @@ void Node::setResult(Tensor tensor, size_t i) {
     graph.define(proto.output(i), std::move(tensor));
 }
 
-Value Node::checked(Operation *op) {
+SmallVector<Value> Node::checked(Operation *op) {
   // What was wrong has been reported as a diagnostic, which importNode takes.
   if (!op)
     throw Failure{{ExitCode::InvalidInput, ""}};
-  RankedTensorType type = tensorType(op->getResult(0));
-  checkedElements(type.getShape(), "the result");
-  return op->getResult(0);
+  for (Value result : op->getResults())
+    checkedElements(tensorType(result).getShape(), "the result");
+  // Attributes and element types; the shapes are right.
+  if (failed(verify(op, /*verifyRecursively=*/false)))
+    throw Failure{{ExitCode::InvalidInput, ""}};
+  return folded(op);
+}
+
+SmallVector<Value> Node::folded(Operation *op) {
+  SmallVector<Value> results(op->getResults());
+  // Dequantized weights are wanted as integers.
+  if (isa<nn::DequantizeOp>(op) || op->getNumOperands() == 0)
+    return results;
+  int64_t elements = 0;
+  for (Value value : results) {
+    elements += tensorType(value).getNumElements();
+    if (nn::isQuantized(elementType(value)))
+      return results;
+  }
+  std::vector<HostTensor> operands;
+  for (Value value : op->getOperands()) {
+    elements += tensorType(value).getNumElements();
+    if (elements > kMaxFolded || !value.getDefiningOp<nn::ConstantOp>() ||
+        nn::isQuantized(elementType(value)))
+      return results;
+  }
+  for (Value value : op->getOperands())
+    operands.push_back(
+        toHostTensor(value.getDefiningOp<nn::ConstantOp>().getValue()));
+  auto values = evaluateNNOp(op, operands);
+  if (!values)
+    return results;
+  for (const HostTensor &value : *values)
+    graph.addFolded(value.data.size());
+  std::string name = "folded";
+  if (auto where = dyn_cast<NameLoc>(loc))
+    name = where.getName().str();
+  for (auto [result, value] : llvm::zip(results, *values))
+    result = nn::ConstantOp::create(builder(), loc, tensorType(result),
+                                    toElementsAttr(value, context(), name));
+  op->erase();
+  return results;
+}
+
+Value Node::cast(Value value, Type type, bool saturate) {
+  if (elementType(value) == type)
+    return value;
+  return emit<nn::CastOp>(
+      type, value,
+      builder().getNamedAttr("saturate", builder().getBoolAttr(saturate)));
+}
+
+Value Node::scalar(double value, Type type) {
+  auto tensor = RankedTensorType::get({}, type);
+  ElementsAttr attr;
+  if (isa<FloatType>(type)) {
+    bool loses;
+    APFloat number(value);
+    number.convert(mlir::cast<FloatType>(type).getFloatSemantics(),
+                   APFloat::rmNearestTiesToEven, &loses);
+    attr = DenseElementsAttr::get(tensor, number);
+  } else {
+    attr = DenseElementsAttr::get(
+        tensor, APInt(type.getIntOrFloatBitWidth(),
+                      static_cast<uint64_t>(static_cast<int64_t>(value)),
+                      /*isSigned=*/true, /*implicitTrunc=*/true));
+  }
+  return nn::ConstantOp::create(builder(), loc, tensor, attr);
+}
+
+Value Node::iota(int64_t length, int64_t axis, int64_t rank) {
+  std::vector<int64_t> values(length);
+  std::iota(values.begin(), values.end(), 0);
+  Shape shape(rank, 1);
+  shape[axis] = length;
+  return emitConstant(makeConstant<int64_t>(DType::I64, shape, values),
+                      builder().getI64Type(), "");
 }
 
 Value Node::reshape(Value value, ArrayRef<int64_t> shape) {

@@ -13,6 +13,7 @@
 #include "NN/NN.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -27,6 +28,9 @@ class GraphImporter;
 struct Tensor {
   mlir::Value value;
   std::optional<Constant> constant;
+  /// The float type that the model says where the value is f32: float16,
+  /// bfloat16 and float64 are computed in single precision.
+  DType floatType = DType::F32;
   /// The node that makes it could not be translated; neither can its users.
   bool missing = false;
 };
@@ -66,8 +70,10 @@ public:
   bool hasInput(size_t i) const {
     return i < inputCount() && !proto.input(i).empty();
   }
-  /// The operand, materialized where it is a constant.
+  /// The operand, materialized where it is a constant; floats are f32.
   mlir::Value value(size_t i);
+  /// An operand with plain numbers: f32, integers or truth values.
+  mlir::Value number(size_t i);
   /// An operand that must be float32.
   mlir::Value real(size_t i);
   Shape shape(size_t i);
@@ -89,7 +95,10 @@ public:
   //===--- Results.
   /// To be asked before a constant of that shape is made.
   void checkFolded(llvm::ArrayRef<int64_t> shape, DType type);
+  /// A result has the model's float type of the first float input, unless
+  /// resultFloat says another.
   void setResult(mlir::Value value, size_t i = 0);
+  std::optional<DType> resultFloat;
   void setResult(Constant constant, size_t i = 0);
   void setResult(Tensor tensor, size_t i = 0);
   /// Whether output i is used by name.
@@ -104,18 +113,31 @@ public:
   mlir::Value emit(mlir::Type elementType, mlir::ValueRange operands,
                    llvm::ArrayRef<mlir::NamedAttribute> attributes = {}) {
     return checked(nn::createInferred<OpT>(builder(), loc, elementType,
-                                           operands, attributes));
+                                           operands, attributes))
+        .front();
   }
-  /// The same for an operation with several results, of one element type each.
+  /// The same for an operation of several results.
   template <typename OpT>
   llvm::SmallVector<mlir::Value>
   emitAll(mlir::TypeRange elementTypes, mlir::ValueRange operands,
           llvm::ArrayRef<mlir::NamedAttribute> attributes = {}) {
-    auto op = nn::createInferred<OpT>(builder(), loc, elementTypes, operands,
-                                      attributes);
-    checked(op);
-    return llvm::SmallVector<mlir::Value>(op->getResults());
+    return checked(nn::createInferred<OpT>(builder(), loc, elementTypes,
+                                           operands, attributes));
   }
+  /// The same with the element type of the first operand.
+  template <typename OpT>
+  mlir::Value like(mlir::ValueRange operands,
+                   llvm::ArrayRef<mlir::NamedAttribute> attributes = {}) {
+    return emit<OpT>(mlir::getElementTypeOrSelf(operands.front()), operands,
+                     attributes);
+  }
+  /// Another plain element type, where it is another.
+  mlir::Value cast(mlir::Value value, mlir::Type elementType,
+                   bool saturate = true);
+  /// A scalar of the element type of `like`, a plain one.
+  mlir::Value scalar(double value, mlir::Type elementType);
+  /// Whole numbers along one axis of a tensor with `rank` axes: 0, 1, ...
+  mlir::Value iota(int64_t length, int64_t axis, int64_t rank);
   mlir::Value reshape(mlir::Value value, llvm::ArrayRef<int64_t> shape);
   mlir::Value emitConstant(const Constant &constant, mlir::Type elementType,
                            llvm::StringRef name);
@@ -134,7 +156,9 @@ public:
   }
 
 private:
-  mlir::Value checked(mlir::Operation *op);
+  llvm::SmallVector<mlir::Value> checked(mlir::Operation *op);
+  /// The values of an operation on small constants, as constants.
+  llvm::SmallVector<mlir::Value> folded(mlir::Operation *op);
 
   llvm::StringSet<> known;
 };

@@ -1,4 +1,4 @@
-//===- PoolingOps.cpp - windows, normalization and pooling -*- C++ -*-===//
+//===- PoolingOps.cpp - windows and pooling -*- C++ -*-===//
 //
 // Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 // See the file LICENSE for license information.
@@ -140,76 +140,4 @@ void onnx_import::importAveragePool(Node &node) {
 void onnx_import::importGlobalAveragePool(Node &node) {
   Value input = node.real(0);
   node.setResult(node.emit<nn::GlobalAvgPoolOp>(node.f32(), input));
-}
-
-void onnx_import::importReduceMean(Node &node) {
-  Value input = node.real(0);
-  Shape shape = node.shape(0);
-  int64_t rank = shape.size();
-  std::optional<Shape> axes;
-  if (node.opset < 18)
-    axes = node.getInts("axes");
-  else if (node.hasInput(1))
-    axes = node.integers(1, "the axes");
-  bool keep = node.getInt("keepdims", 1);
-  node.ignore("noop_with_empty_axes");
-  Shape result = shape;
-  std::vector<bool> reduced(rank, false);
-  for (int64_t axis : axes.value_or(Shape()))
-    reduced[node.axis(axis, rank)] = true;
-  for (int64_t i = 0; i < rank; ++i)
-    if (reduced[i] != (i >= 2))
-      failUnsupported("only the mean over all spatial axes of [N, C, "
-                      "spatial...] is supported");
-  if (rank < 3)
-    failUnsupported("an input of shape {} has no spatial axes",
-                    shapeString(shape));
-  Value mean = node.emit<nn::GlobalAvgPoolOp>(node.f32(), input);
-  node.setResult(keep ? mean : node.reshape(mean, {shape[0], shape[1]}));
-}
-
-//===----------------------------------------------------------------------===//
-// Normalization
-//===----------------------------------------------------------------------===//
-
-void onnx_import::importSoftmax(Node &node) {
-  Value input = node.real(0);
-  Shape shape = node.shape(0);
-  int64_t rank = shape.size();
-  bool flattens = node.opset < 13;
-  int64_t axis = node.getInt("axis", flattens ? 1 : -1);
-  if (rank == 0)
-    failInvalid("the input is a scalar");
-  axis = node.axis(axis, rank);
-  // Before version 13 everything from `axis` on is one row.
-  int64_t inner = 1, rows = 1;
-  for (int64_t i = 0; i < rank; ++i)
-    (i < axis ? rows : inner) *= shape[i];
-  if (!flattens || inner == shape[axis]) {
-    node.setResult(
-        node.emit<nn::SoftmaxOp>(node.f32(), input, node.attr("axis", axis)));
-    return;
-  }
-  Value flat = node.reshape(input, {rows, inner});
-  Value result =
-      node.emit<nn::SoftmaxOp>(node.f32(), flat, node.attr("axis", int64_t(1)));
-  node.setResult(node.reshape(result, shape));
-}
-
-void onnx_import::importBatchNormalization(Node &node) {
-  SmallVector<Value> operands;
-  for (size_t i = 0; i < 5; ++i)
-    operands.push_back(node.real(i));
-  float epsilon = node.getFloat("epsilon", 1e-5f);
-  node.ignore("momentum");
-  if (node.getInt("training_mode", 0))
-    failUnsupported("training mode is not supported");
-  if (!node.getInt("spatial", 1))
-    failUnsupported("statistics for each position (spatial=0) are not "
-                    "supported");
-  for (size_t i = 1; i < 5; ++i)
-    if (node.hasOutput(i))
-      failUnsupported("training outputs are not supported");
-  node.setResult(node.emit<nn::BatchNormOp>(node.f32(), operands,
-                                            node.attr("epsilon", epsilon)));
 }

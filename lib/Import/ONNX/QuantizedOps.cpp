@@ -25,11 +25,31 @@ using namespace mlir;
 // Types
 //===----------------------------------------------------------------------===//
 
+/// What quantized types can be stored as.
+static bool isStorage(DType type) {
+  switch (type) {
+  case DType::I8:
+  case DType::U8:
+  case DType::I16:
+  case DType::U16:
+  case DType::I32:
+  case DType::I4:
+  case DType::U4:
+  case DType::I2:
+  case DType::U2:
+    return true;
+  default:
+    return false;
+  }
+}
+
 /// Storage width and limits in MLIR's terms.
 static Type uniformType(Node &node, DType storage, ArrayRef<double> scales,
                         ArrayRef<int64_t> zeros, std::optional<int64_t> axis) {
-  bool isSigned = storage != DType::U8 && storage != DType::U16;
-  unsigned width = byteSize(storage) * 8;
+  bool isSigned = storage != DType::U8 && storage != DType::U16 &&
+                  storage != DType::U4 && storage != DType::U2;
+  unsigned width =
+      elementTypeOf(node.context(), storage).getIntOrFloatBitWidth();
   unsigned flags = isSigned ? quant::QuantizationFlags::Signed : 0;
   auto integer = IntegerType::get(node.context(), width);
   int64_t min =
@@ -52,19 +72,19 @@ static Type uniformType(Node &node, DType storage, ArrayRef<double> scales,
 Type onnx_import::quantizedType(Node &node, size_t scaleInput, DType storage,
                                 ArrayRef<int64_t> shape, int64_t axis) {
   const Constant &scale = node.requireConstant(scaleInput, "the scale");
-  if (scale.type != DType::F32)
-    failUnsupported("the scale '{}' is {}; only float32 is supported",
-                    node.inputName(scaleInput), name(scale.type));
+  if (!isFloat(scale.type))
+    failInvalid("the scale '{}' is {}, not a float", node.inputName(scaleInput),
+                name(scale.type));
   if (scale.shape.size() > 1)
     failUnsupported("the scale '{}' has shape {}; quantization in blocks is "
                     "not supported",
                     node.inputName(scaleInput), shapeString(scale.shape));
-  if (storage != DType::I8 && storage != DType::U8 && storage != DType::I16 &&
-      storage != DType::U16 && storage != DType::I32)
+  if (!isStorage(storage))
     failUnsupported("quantization to {} is not supported", name(storage));
   int64_t count = scale.size();
   SmallVector<double> scales;
-  for (float value : scale.as<float>()) {
+  for (int64_t i = 0; i < count; ++i) {
+    auto value = static_cast<float>(realAt(scale, i));
     if (!std::isfinite(value) || !(value > 0))
       failInvalid("the scale '{}' holds {}; scales are positive and finite",
                   node.inputName(scaleInput), value);
@@ -151,15 +171,80 @@ static void quantizeResult(Node &node, Value real, size_t scaleInput,
   node.setResult(node.emit<nn::QuantizeOp>(type, real));
 }
 
+/// Whether scale and zero point are those of a quantized type: constants, per
+/// tensor or axis, positive.
+static bool hasUniformScale(Node &node, size_t i, DType storage) {
+  const Constant *scale = node.constant(i);
+  if (!scale || scale->shape.size() > 1 || !isStorage(storage) ||
+      node.getInt("block_size", 0))
+    return false;
+  return !node.hasInput(i + 1) || node.constant(i + 1);
+}
+
+/// Scale or zero point as a tensor that broadcasts to an input of shape
+/// `shape`: one number, one for each index along `axis`, or one for each block
+/// of `block` indices.
+static Value spread(Node &node, Value value, const Shape &shape, int64_t axis,
+                    int64_t block) {
+  Shape own(tensorType(value).getShape());
+  int64_t rank = shape.size();
+  if (tensorType(value).getNumElements() == 1)
+    return node.reshape(value, {});
+  axis = node.axis(axis, rank);
+  if (own.size() == 1) {
+    Shape along(rank, 1);
+    along[axis] = own[0];
+    return node.reshape(value, along);
+  }
+  if (block < 1 || static_cast<int64_t>(own.size()) != rank ||
+      own[axis] != (shape[axis] + block - 1) / block)
+    failInvalid("scales of shape {} do not fit an input of shape {} in blocks "
+                "of {} along axis {}",
+                shapeString(own), shapeString(shape), block, axis);
+  // [.., blocks, ..] to [.., blocks, block, ..]: every number block times.
+  Shape split = own;
+  split.insert(split.begin() + axis + 1, 1);
+  Shape ones(rank + 1, 1);
+  ones[axis + 1] = block;
+  Value repeated = node.like<nn::AddOp>(
+      {node.reshape(value, split),
+       node.emitConstant(
+           makeConstant(DType::F32, ones, std::string(4 * block, '\0')),
+           node.f32(), "")});
+  own[axis] *= block;
+  repeated = node.reshape(repeated, own);
+  if (own[axis] == shape[axis])
+    return repeated;
+  return node.like<nn::SliceOp>(repeated, {node.attr("starts", Shape(rank, 0)),
+                                           node.attr("sizes", shape),
+                                           node.attr("steps", Shape(rank, 1))});
+}
+
+/// A number of any plain type as f32.
+static Value asFloat(Node &node, size_t i) {
+  return node.cast(node.number(i), node.f32());
+}
+
+/// The integers of a value computed in f32.
+static Value saturated(Node &node, Value rounded, DType storage) {
+  Type type = elementTypeOf(node.context(), storage);
+  if (isFloat(storage))
+    return node.cast(rounded, type, node.getInt("saturate", 1));
+  unsigned width = type.getIntOrFloatBitWidth();
+  bool isUnsigned = type.isUnsignedInteger();
+  float most = std::ldexp(1.0f, static_cast<int>(width - !isUnsigned)) - 1;
+  float least = isUnsigned ? 0 : -most - 1;
+  Value clipped = node.like<nn::ClipOp>(
+      rounded, {node.attr("min", least), node.attr("max", most)});
+  return node.cast(clipped, type);
+}
+
 void onnx_import::importQuantizeLinear(Node &node) {
-  Value input = node.real(0);
+  Value input = node.number(0);
   int64_t axis = node.getInt("axis", 1);
-  node.ignore("saturate"); // for 8-bit floats
-  if (node.getInt("block_size", 0))
-    failUnsupported("quantization in blocks is not supported");
-  int64_t precision = node.getInt("precision", 0);
-  if (precision != 0 && precision != onnx::TensorProto::FLOAT)
-    failUnsupported("precision {} is not supported", onnxTypeName(precision));
+  node.ignore("saturate");  // for 8-bit floats
+  node.ignore("precision"); // the division is always one of single precision
+  int64_t block = node.getInt("block_size", 0);
   int64_t stated = node.getInt("output_dtype", 0);
   DType storage = stated ? fromOnnxType(stated, "the result") : DType::U8;
   storage = zeroType(node, 2, storage);
@@ -168,19 +253,110 @@ void onnx_import::importQuantizeLinear(Node &node) {
                 onnxTypeName(stated), name(storage));
   if (storage == DType::I32)
     failInvalid("the result cannot be int32");
-  Type type = quantizedType(node, 1, storage, node.shape(0), axis);
-  node.setResult(node.emit<nn::QuantizeOp>(type, input));
+  node.resultFloat = DType::F32;
+  input = node.cast(input, node.f32());
+  if (hasUniformScale(node, 1, storage)) {
+    Type type = quantizedType(node, 1, storage, node.shape(0), axis);
+    return node.setResult(node.emit<nn::QuantizeOp>(type, input));
+  }
+  Shape shape = node.shape(0);
+  Value scaled = node.like<nn::DivOp>(
+      {input, spread(node, asFloat(node, 1), shape, axis, block)});
+  if (!isFloat(storage))
+    scaled = node.like<nn::RoundOp>(scaled);
+  if (node.hasInput(2))
+    scaled = node.like<nn::AddOp>(
+        {scaled, spread(node, asFloat(node, 2), shape, axis, block)});
+  node.setResult(saturated(node, scaled, storage));
 }
 
 void onnx_import::importDequantizeLinear(Node &node) {
   int64_t axis = node.getInt("axis", 1);
-  if (node.getInt("block_size", 0))
-    failUnsupported("quantization in blocks is not supported");
+  int64_t block = node.getInt("block_size", 0);
   int64_t stated = node.getInt("output_dtype", 0);
-  if (stated && stated != onnx::TensorProto::FLOAT)
-    failUnsupported("a result of type {} is not supported",
-                    onnxTypeName(stated));
-  node.setResult(dequantized(node, 0, axis));
+  node.resultFloat =
+      stated ? fromOnnxType(stated, "the result") : node.dtype(1);
+  // Integers that are computed have no quantized type.
+  bool isTyped =
+      node.constant(0) || nn::isQuantized(elementType(node.value(0)));
+  if (isTyped && hasUniformScale(node, 1, node.dtype(0)))
+    return node.setResult(dequantized(node, 0, axis));
+  Shape shape = node.shape(0);
+  Value value = asFloat(node, 0);
+  if (node.hasInput(2))
+    value = node.like<nn::SubOp>(
+        {value, spread(node, asFloat(node, 2), shape, axis, block)});
+  node.setResult(node.like<nn::MulOp>(
+      {value, spread(node, asFloat(node, 1), shape, axis, block)}));
+}
+
+/// Rule R11.
+void onnx_import::importDynamicQuantizeLinear(Node &node) {
+  Value input = node.real(0), zero = node.scalar(0, node.f32());
+  Shape axes;
+  for (int64_t i = 0, e = node.shape(0).size(); i < e; ++i)
+    axes.push_back(i);
+  Value low = input, high = input;
+  if (!axes.empty()) {
+    low = node.like<nn::ReduceMinOp>(input, node.attr("axes", axes));
+    high = node.like<nn::ReduceMaxOp>(input, node.attr("axes", axes));
+  }
+  low = node.like<nn::MinOp>({low, zero});
+  high = node.like<nn::MaxOp>({high, zero});
+  Value range = node.like<nn::SubOp>({high, low});
+  Value scale = node.like<nn::DivOp>({range, node.scalar(255, node.f32())});
+  // A tensor of zeros only has scale 1.
+  Value empty =
+      node.emit<nn::EqualOp>(node.builder().getI1Type(), {range, zero});
+  scale = node.emit<nn::WhereOp>(node.f32(),
+                                 {empty, node.scalar(1, node.f32()), scale});
+  Value offset = node.like<nn::DivOp>({node.like<nn::NegOp>(low), scale});
+  offset = node.like<nn::RoundOp>(node.like<nn::ClipOp>(
+      offset, {node.attr("min", 0.0f), node.attr("max", 255.0f)}));
+  Value scaled = node.like<nn::RoundOp>(node.like<nn::DivOp>({input, scale}));
+  node.setResult(
+      saturated(node, node.like<nn::AddOp>({scaled, offset}), DType::U8));
+  node.setResult(scale, 1);
+  node.setResult(saturated(node, offset, DType::U8), 2);
+}
+
+//===----------------------------------------------------------------------===//
+// Products of integers
+//===----------------------------------------------------------------------===//
+
+/// Integer input `i` less its zero point in input `zero`, as i32. Zero points
+/// of a list run along `axis`.
+static Value centered(Node &node, size_t i, size_t zero, int64_t axis) {
+  Type i32 = node.builder().getI32Type();
+  Value value = node.cast(node.number(i), i32);
+  if (!node.hasInput(zero))
+    return value;
+  Value offset =
+      spread(node, node.cast(node.number(zero), i32), node.shape(i), axis, 0);
+  return node.like<nn::SubOp>({value, offset});
+}
+
+void onnx_import::importMatMulInteger(Node &node) {
+  int64_t rank = node.shape(0).size();
+  Value a = centered(node, 0, 2, rank > 1 ? rank - 2 : 0);
+  Value b = centered(node, 1, 3, -1);
+  node.setResult(node.like<nn::MatMulOp>({a, b}));
+}
+
+/// Padding is the zero point, which is 0 behind the difference.
+void onnx_import::importConvInteger(Node &node) {
+  Value input = centered(node, 0, 2, 0), weight = centered(node, 1, 3, 0);
+  Shape shape = node.shape(1);
+  if (shape.size() < 3)
+    failInvalid("the weight '{}' of shape {} needs at least 3 axes",
+                node.inputName(1), shapeString(shape));
+  WindowAttributes w = readWindow(node, tensorType(input).getShape(),
+                                  Shape(shape.begin() + 2, shape.end()));
+  node.setResult(node.like<nn::ConvOp>(
+      {input, weight},
+      {node.attr("strides", w.strides), node.attr("pads", w.pads),
+       node.attr("dilations", w.dilations),
+       node.attr("group", node.getInt("group", 1))}));
 }
 
 //===----------------------------------------------------------------------===//

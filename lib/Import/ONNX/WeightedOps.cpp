@@ -35,10 +35,9 @@ void onnx_import::importConv(Node &node) { node.setResult(emitConv(node)); }
 
 /// A float constant times a factor.
 static Constant scaled(const Constant &constant, float factor) {
-  std::vector<float> values(constant.as<float>().begin(),
-                            constant.as<float>().end());
-  for (float &value : values)
-    value *= factor;
+  std::vector<float> values;
+  for (int64_t i = 0, e = constant.size(); i < e; ++i)
+    values.push_back(static_cast<float>(realAt(constant, i)) * factor);
   return makeConstant<float>(DType::F32, constant.shape, values);
 }
 

@@ -9,6 +9,7 @@
 #ifndef CIMC_IMPORT_ONNX_IMPORT_H
 #define CIMC_IMPORT_ONNX_IMPORT_H
 
+#include "cimc/Support/HostTensor.h"
 #include "cimc/Support/Status.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -29,6 +30,8 @@ struct ImportOptions {
   std::vector<std::pair<std::string, int64_t>> dims;
   /// Whole shapes of inputs: `--input-shape data=1x3x224x224`.
   std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
+  /// Values of inputs that become constants: `--constant-input axes=axes.npy`.
+  std::vector<std::pair<std::string, HostTensor>> constantInputs;
 };
 
 /// How a file spells an ONNX model.
