@@ -209,16 +209,15 @@ static int narrowBits(DType type) {
 }
 
 /// Toward zero; what does not fit saturates, NaN becomes 0.
-template <typename To, typename From>
-static To truncated(From value, double low, double high) {
+template <typename To, typename From> static To truncated(From value) {
+  constexpr double high = static_cast<double>(std::numeric_limits<To>::max());
+  constexpr double low = static_cast<double>(std::numeric_limits<To>::min());
   if (!(value == value))
     return 0;
   if (value >= high)
-    return high >= static_cast<double>(std::numeric_limits<To>::max())
-               ? std::numeric_limits<To>::max()
-               : static_cast<To>(high);
+    return std::numeric_limits<To>::max();
   if (value <= low)
-    return static_cast<To>(low);
+    return std::numeric_limits<To>::min();
   return static_cast<To>(value);
 }
 
@@ -226,24 +225,26 @@ template <typename To, typename From>
 static To castValue(From value, DType type) {
   if (type == DType::Bool)
     return static_cast<To>(value != 0);
-  int bits = narrowBits(type);
   if constexpr (!std::is_integral_v<To>) {
     return static_cast<To>(value);
-  } else if constexpr (std::is_floating_point_v<From>) {
-    double low = static_cast<double>(std::numeric_limits<To>::min());
-    double high = static_cast<double>(std::numeric_limits<To>::max());
-    if (bits) {
-      low = std::is_signed_v<To> ? -(1 << (bits - 1)) : 0;
-      high = (1 << (bits - (std::is_signed_v<To> ? 1 : 0))) - 1;
-    }
-    return truncated<To>(value, low, high);
   } else {
-    if (!bits)
-      return static_cast<To>(value);
-    auto low = static_cast<To>(value & ((1 << bits) - 1));
-    if (std::is_signed_v<To> && low >> (bits - 1))
-      low = static_cast<To>(low - (1 << bits));
-    return low;
+    int bits = narrowBits(type);
+    if (!bits) {
+      if constexpr (std::is_floating_point_v<From>)
+        return truncated<To>(value);
+      else
+        return static_cast<To>(value);
+    }
+    // The low bits of an integer.
+    int64_t wide;
+    if constexpr (std::is_floating_point_v<From>)
+      wide = truncated<int64_t>(value);
+    else
+      wide = static_cast<int64_t>(value);
+    wide &= (1 << bits) - 1;
+    if (std::is_signed_v<To> && wide >> (bits - 1))
+      wide -= 1 << bits;
+    return static_cast<To>(wide);
   }
 }
 

@@ -178,15 +178,20 @@ int64_t Node::axis(int64_t value, int64_t rank) {
 /// Results above this stay operations.
 static constexpr int64_t kMaxFolded = int64_t(1) << 20;
 
+/// The model's float type of the results.
+static DType floatTypeOf(Node &node) {
+  for (size_t k = 0; k < node.inputCount() && !node.resultFloat; ++k)
+    if (node.hasInput(k) && isFloat(node.dtype(k)))
+      return node.dtype(k);
+  return node.resultFloat.value_or(DType::F32);
+}
+
 void Node::setResult(Value value, size_t i) {
   if (!hasOutput(i))
     return;
   Tensor tensor;
   tensor.value = value;
-  for (size_t k = 0; k < inputCount() && tensor.floatType == DType::F32; ++k)
-    if (hasInput(k) && isFloat(dtype(k)))
-      tensor.floatType = dtype(k);
-  tensor.floatType = resultFloat.value_or(tensor.floatType);
+  tensor.floatType = floatTypeOf(*this);
   auto constant = value.getDefiningOp<nn::ConstantOp>();
   if (constant && !nn::isQuantized(elementType(value)) &&
       tensorType(value).getNumElements() <= kMaxFolded) {
@@ -313,7 +318,9 @@ Value Node::reshape(Value value, ArrayRef<int64_t> shape) {
                 shapeString(Shape(shape)));
   if (isa<quant::UniformQuantizedPerAxisType>(type.getElementType()))
     failUnsupported("a tensor with scales along an axis cannot be reshaped");
-  return nn::ReshapeOp::create(builder(), loc, type.clone(shape), value);
+  return folded(
+             nn::ReshapeOp::create(builder(), loc, type.clone(shape), value))
+      .front();
 }
 
 Value Node::emitConstant(const Constant &constant, Type elementType,

@@ -8,7 +8,7 @@
 
 #include "cimc/Support/SmallFloat.h"
 
-#include <catch2/catch_test_macros.hpp>
+#include <catch2/catch.hpp>
 
 #include <cmath>
 #include <limits>
