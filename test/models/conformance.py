@@ -80,7 +80,7 @@ def difference(got, expected, rtol, atol):
         a, b = got.astype(numpy.float64), expected.astype(numpy.float64)
         same = numpy.isclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
         finite = numpy.isfinite(a) & numpy.isfinite(b)
-        error = float(numpy.abs(a - b)[finite].max(initial=0.0))
+        error = float(numpy.abs(a[finite] - b[finite]).max(initial=0.0))
     else:
         same = got == expected
     if same.all():
