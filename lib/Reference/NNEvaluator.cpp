@@ -52,10 +52,11 @@ static EvaluatedAll evaluate(Operation *op, Operands in) {
     out.push_back(std::move(*info));
   }
   if (!out.empty())
-    for (auto family : {evaluateElementwise, evaluateWeighted, evaluateMovement,
-                        evaluateConversion, evaluateNormalization,
-                         evaluatePooling, evaluateReduction, evaluateIndexing,
-                         evaluateRecurrent, evaluateAttention, evaluateResampling})
+    for (auto family :
+         {evaluateElementwise, evaluateWeighted, evaluateMovement,
+          evaluateConversion, evaluateNormalization, evaluatePooling,
+          evaluateReduction, evaluateIndexing, evaluateRecurrent,
+          evaluateAttention, evaluateResampling})
       if (std::optional<EvaluatedAll> result = family(op, in, out))
         return std::move(*result);
   return failure(op, "is not an operation of the nn level");

@@ -180,7 +180,7 @@ void onnx_import::importArgMin(Node &node) {
   importArgument<nn::ArgMinOp>(node);
 }
 
-template <typename OpT> static void importScan(Node &node) {
+template <typename OpT> static void importCumulative(Node &node) {
   Value input = node.number(0);
   Shape axes = node.integers(1, "the axis");
   if (axes.size() != 1)
@@ -193,5 +193,9 @@ template <typename OpT> static void importScan(Node &node) {
     attributes.push_back(node.unit("reverse"));
   node.setResult(node.like<OpT>(input, attributes));
 }
-void onnx_import::importCumSum(Node &node) { importScan<nn::CumSumOp>(node); }
-void onnx_import::importCumProd(Node &node) { importScan<nn::CumProdOp>(node); }
+void onnx_import::importCumSum(Node &node) {
+  importCumulative<nn::CumSumOp>(node);
+}
+void onnx_import::importCumProd(Node &node) {
+  importCumulative<nn::CumProdOp>(node);
+}
