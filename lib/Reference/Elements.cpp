@@ -127,7 +127,10 @@ ArrayRef<char> reference::elementBytes(ElementsAttr attr) {
     if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
       bytes = blob->getData();
   } else if (auto dense = dyn_cast<DenseElementsAttr>(attr)) {
-    if (!dense.isSplat())
+    // Its bytes are not extended to the sign where an element has fewer bits.
+    bool isNarrow = attr.getElementType().isInteger() &&
+                    attr.getElementType().getIntOrFloatBitWidth() < 8;
+    if (!dense.isSplat() && !isNarrow)
       bytes = dense.getRawData();
   }
   size_t width = byteSize(*type);

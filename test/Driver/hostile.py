@@ -311,7 +311,7 @@ hostile("2^62 ones", "34", "too large|constants", simple(
 hostile("100 times 160 MB of ones", "34", "too large|constants", simple(
     [of_shape("s", None, "w%d" % i) for i in range(100)] + [node("Add", ["x", "w0"], ["y"])],
     [tensor("s", [1], INT64, ints([4 * 10 ** 7]))]))
-hostile("10^9 elements gathered from one", "34", "too large|constants", simple(
+hostile("10^9 elements gathered from one", "34", "known at compile time", simple(
     [node("Gather", ["d", "i"], ["d1"], axis=0), node("Gather", ["d1", "j"], ["d2"], axis=1),
      node("Gather", ["d2", "j"], ["d3"], axis=2), node("Reshape", ["x", "d3"], ["y"])],
     [tensor("d", [1, 1, 1], INT64, ints([1])), tensor("i", [1000], INT64, ints([0] * 1000)),
@@ -434,7 +434,7 @@ hostile("doubles joined to floats", "34", "Concat", simple(
 hostile("tensor in segments", UNSUPPORTED, "segments", weight(tensor("w", [4], raw=bytes(16), extra=data(3, number(1, 0) + number(2, 4)))))
 hostile("sparse initializer", UNSUPPORTED, "sparse", model(graph(
     [relu()], [X], [Y], extra=data(15, data(1, tensor("w", [1], raw=bytes(4)))))))
-hostile("reference to a function's attribute", UNSUPPORTED, "function's attribute", simple(
+hostile("reference to a function's attribute", INVALID, "attribute of a function", simple(
     [data(1, "x") + data(2, "y") + data(4, "Softmax") + data(
         5, data(1, "axis") + number(20, 2) + data(21, "a"))]))
 
@@ -474,7 +474,7 @@ hostile("join along an axis that is not there", INVALID, "axis 5", simple([node(
 hostile("squeeze of what is not 1", INVALID, "is not 1", simple(
     [node("Squeeze", ["x", "a"], ["y"])], [tensor("a", [1], INT64, ints([1]))]))
 hostile("cast to type -5", "34", "element type", simple([node("Cast", ["x"], ["y"], to=-5)]))
-hostile("float beyond int64 as an integer", INVALID, "does not fit an integer", simple(
+hostile("float beyond int64 as an integer", "34", "too large", simple(
     [node("Cast", ["w"], ["s"], to=7), node("Reshape", ["x", "s"], ["y"])],
     [tensor("w", [1], raw=floats([1e30]))]))
 

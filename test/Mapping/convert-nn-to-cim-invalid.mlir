@@ -22,7 +22,7 @@ func.func @many(%a: tensor<2x1x4x4x!x>, %b: tensor<1x1x4x1x1x!x>, %d: tensor<1x1
   return %0, %1, %3, %4 : tensor<2x1x4x4x!x>, tensor<1x1x1x1x1x!x>, tensor<1x1x4x4xi32>, tensor<2x1x4x4x!x>
 }
 
-// CHECK: error: 2 operations have no form on the chip
+// CHECK: error: 3 operations have no form on the chip
 // CHECK: note: nn.exp: has no form on integers
 // CHECK: note: a constant: element 0 is 9223372036854775807; the chip computes int64 in 32 bits
 func.func @types(%x: tensor<2xi64>) -> (tensor<2xi64>, tensor<2xi64>) {

@@ -130,7 +130,7 @@ class PackageTest(unittest.TestCase):
                 (3, cimc.InvalidInputError,
                  lambda: self.session.run(None, {"image": numpy.full((1, 1, 8, 8), 2**24 + 1)})),
                 (4, cimc.UnsupportedError,
-                 lambda: cimc.compile(MODEL, precision="w4a8", calibrate=CALIBRATION))]:
+                 lambda: cimc.compile(MODEL, precision="int16", calibrate=CALIBRATION))]:
             with self.assertRaises(kind) as raised:
                 call()
             self.assertEqual(raised.exception.code, code)

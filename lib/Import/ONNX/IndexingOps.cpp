@@ -44,16 +44,6 @@ void onnx_import::importGather(Node &node) {
     failInvalid("the data is a scalar");
   int64_t axis = node.axis(node.getInt("axis", 0), shape.size());
   checkIndices(node, 1, shape[axis], axis);
-  const Constant *list = node.constant(0), *places = node.constant(1);
-  if (list && places && shape.size() == 1 && list->type == DType::I64) {
-    std::vector<int64_t> picked;
-    for (int64_t i = 0; i < places->size(); ++i) {
-      int64_t place = integerAt(*places, i);
-      picked.push_back(integerAt(*list, place < 0 ? place + shape[0] : place));
-    }
-    return node.setResult(
-        makeConstant<int64_t>(DType::I64, places->shape, picked));
-  }
   Value index = indices(node, 1), data = node.value(0);
   node.setResult(node.emit<nn::GatherOp>(elementType(data), {data, index},
                                          node.attr("axis", axis)));

@@ -27,8 +27,9 @@ void onnx_import::importSplit(Node &node) {
     sizes = node.getInts("split");
   else if (node.hasInput(1))
     sizes = node.integers(1, "the sizes");
-  int64_t stated = node.opset >= 18 ? node.getInt("num_outputs", 0) : 0;
-  if (stated && (sizes || stated != outputs))
+  bool counts = node.opset >= 18 && node.getAttribute("num_outputs");
+  if (int64_t stated = counts ? node.getInt("num_outputs", 0) : outputs;
+      (counts && sizes) || stated != outputs)
     failInvalid("num_outputs is {}, but the node has {} outputs{}", stated,
                 outputs, sizes ? " and sizes" : "");
   if (!sizes) {

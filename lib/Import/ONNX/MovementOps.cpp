@@ -161,8 +161,12 @@ void onnx_import::importConcat(Node &node) {
   SmallVector<Value> inputs;
   for (size_t i = 0; i < node.inputCount(); ++i) {
     inputs.push_back(node.value(i));
-    if (elementType(inputs[i]) != elementType(inputs[0]))
-      failUnsupported("inputs of different element types cannot be joined");
+    // Floats of all widths are f32 by now; the model must not mix them.
+    if (elementType(inputs[i]) != elementType(inputs[0]) ||
+        node.dtype(i) != node.dtype(0))
+      failInvalid("inputs of different element types ({} and {}) cannot be "
+                  "joined",
+                  name(node.dtype(0)), name(node.dtype(i)));
   }
   node.setResult(node.emit<nn::ConcatOp>(elementType(inputs[0]), inputs,
                                          node.attr("axis", axis)));

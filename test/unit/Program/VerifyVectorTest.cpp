@@ -138,7 +138,7 @@ TEST_CASE("blocks") {
   CHECK_THAT(with(s), Contains("function is none of 0 to 3 and 8"));
 }
 
-TEST_CASE("products") {
+TEST_CASE("products of activations") {
   isa::MatmulF32 r;
   r.a = r.b = Reals;
   r.transpose_b = 1;
