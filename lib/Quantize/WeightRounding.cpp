@@ -190,8 +190,9 @@ RoundingProblem::retarget(const float *weights,
 float RoundingProblem::chooseScale(const float *weights, float full,
                                    float least, int32_t limit,
                                    int32_t *integers) const {
-  // Few weights are cheap to round and a coarse scale matters more for them.
-  int steps = k <= 64 ? 40 : 8;
+  // A scale matters where there are few integers to choose from; few weights
+  // are cheap to round.
+  int steps = limit >= 64 ? 0 : k <= 64 ? 40 : 8;
   float best = full;
   double smallest = round(weights, full, limit, integers);
   std::vector<int32_t> other(k);
