@@ -145,7 +145,7 @@ void onnx_import::importConcat(Node &node) {
   bool constants = first.size() == 1;
   for (size_t i = 0; i < node.inputCount(); ++i)
     constants &= node.constant(i) && node.shape(i).size() == 1 &&
-                 node.constant(i)->type == node.constant(0)->type;
+                 node.dtype(i) == node.dtype(0);
   if (constants) {
     std::string bytes;
     int64_t count = 0;
