@@ -5,7 +5,7 @@
 """Runs ONNX's backend test data through cimc and tells what passes.
 
     conformance.py DATA [--cimc cimc] [--level nn] [--group FOLDER] [--filter REGEX]
-                   [--table docs/reference/conformance.md]
+                   [--table docs/conformance.md]
                    [--passing test/slow/Inputs/conformance-nn.txt]
 
 DATA is a folder or archive with node/, simple/, pytorch-operator/ and pytorch-converted/, each
@@ -210,7 +210,7 @@ def unpack(archive, into):
 
 
 def page(outcomes, level):
-    """docs/reference/conformance.md."""
+    """docs/conformance.md."""
     def count(kind, group=None):
         return sum(o.kind == kind and (group is None or o.test.startswith(group + "/"))
                    for o in outcomes)
