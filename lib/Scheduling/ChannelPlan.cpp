@@ -272,12 +272,22 @@ static void insertCopies(func::FuncOp function) {
           places.push_back(&operand);
       }
   });
+  // Slices of one value share a copy: the host sends every row once.
+  DenseMap<Value, Value> sliced; // looked up only
   for (OpOperand *place : places) {
+    Value &shared = sliced[place->get()];
+    bool isSlice = isa<cim::SliceOp>(place->getOwner());
+    if (isSlice && shared) {
+      place->set(shared);
+      continue;
+    }
     OpBuilder builder(place->getOwner());
     auto copy = cim::ReshapeOp::create(builder, place->getOwner()->getLoc(),
                                        place->get().getType(), place->get(),
                                        IntegerAttr());
     copy->setAttr(cim::kCopyAttrName, builder.getUnitAttr());
+    if (isSlice)
+      shared = copy;
     place->set(copy);
   }
 }
