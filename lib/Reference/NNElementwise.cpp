@@ -8,6 +8,7 @@
 
 #include "Broadcast.h"
 #include "NNOperations.h"
+#include "Threads.h"
 
 #include "cimc/Support/IntegerFunctions.h"
 
@@ -82,13 +83,31 @@ HostTensor quantizedMul(Operands in, const TensorInfo &out) {
 /// The fp32 function of one or two broadcast operands.
 void compute(Function function, numerics::Parameters parameters, Operands in,
              const float *x, const float *y, const TensorInfo &out, float *z) {
+  int64_t n = out.size();
   if (in.size() == 1)
-    return numerics::applyToAll(function, x, z, out.size(), parameters.alpha,
-                                parameters.beta);
+    return inParallel(n, n, [&](int64_t begin, int64_t end) {
+      numerics::applyToAll(function, x + begin, z + begin, end - begin,
+                           parameters.alpha, parameters.beta);
+    });
+  int64_t sizeX = in[0].info.size(), sizeY = in[1].info.size();
   withFloatFunction(function, [&](auto fn) {
-    forBroadcast(
-        out, in[0].info, in[1].info,
-        [&](int64_t i, int64_t ia, int64_t ib) { z[i] = fn(x[ia], y[ib]); });
+    // The common cases without broadcasting, which compilers make vectors of.
+    auto flat = [&](auto element) {
+      inParallel(n, n, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          z[i] = element(i);
+      });
+    };
+    if (sizeX == n && sizeY == n)
+      flat([&](int64_t i) { return fn(x[i], y[i]); });
+    else if (sizeX == n && sizeY == 1)
+      flat([x, fn, value = *y](int64_t i) { return fn(x[i], value); });
+    else if (sizeX == 1 && sizeY == n)
+      flat([y, fn, value = *x](int64_t i) { return fn(value, y[i]); });
+    else
+      forBroadcast(
+          out, in[0].info, in[1].info,
+          [&](int64_t i, int64_t ia, int64_t ib) { z[i] = fn(x[ia], y[ib]); });
   });
 }
 
@@ -180,7 +199,7 @@ static Evaluated elementwise(nn::ElementwiseOpInterface op, Operands in,
             lookup(function, parameters, in[0], out))
       return std::move(*result);
   if (floats && out.isFloat()) {
-    HostTensor result(DType::F32, out.shape);
+    HostTensor result = resultIn(in, out);
     compute(function, parameters, in, in.front().as<float>(),
             in.back().as<float>(), out, result.as<float>());
     return result;

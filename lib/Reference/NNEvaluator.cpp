@@ -62,6 +62,18 @@ static EvaluatedAll evaluate(Operation *op, Operands in) {
   return failure(op, "is not an operation of the nn level");
 }
 
+HostTensor reference::resultIn(Operands in, const TensorInfo &out) {
+  for (const Operand &operand : in) {
+    if (!operand.spare || operand.info.dtype != out.dtype ||
+        operand.info.shape != out.shape)
+      continue;
+    HostTensor result = std::move(*operand.spare);
+    result.shape = out.shape;
+    return result;
+  }
+  return HostTensor(out.dtype, out.shape);
+}
+
 /// A tensor that a caller gave, checked against the type it stands for.
 static Result<Operand> asOperand(const HostTensor &tensor, Type type,
                                  const std::string &what) {
@@ -78,7 +90,7 @@ static Result<Operand> asOperand(const HostTensor &tensor, Type type,
                      shapeString(info->shape) + ", but is " +
                      name(tensor.type) + " of shape " +
                      shapeString(tensor.shape)};
-  return Operand{std::move(*info), tensor.data.data()};
+  return Operand{std::move(*info), tensor.data.data(), nullptr};
 }
 
 namespace {
@@ -119,7 +131,10 @@ public:
       auto found = slots.find(value);
       if (found == slots.end())
         return failure(op, "an operand is not defined in this function");
-      in.push_back({found->second.info, found->second.data});
+      Slot &slot = found->second;
+      bool last = slot.remaining == 1 && !slot.owned.data.empty() &&
+                  slot.data == slot.owned.data.data();
+      in.push_back({slot.info, slot.data, last ? &slot.owned : nullptr});
     }
     EvaluatedAll results = evaluate(op, in);
     if (!results)

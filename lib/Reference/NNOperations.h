@@ -81,12 +81,19 @@ struct TensorInfo {
 struct Operand {
   TensorInfo info;
   const std::byte *data = nullptr;
+  /// Its storage, where nothing reads the tensor after this operation.
+  HostTensor *spare = nullptr;
 
   template <typename T> const T *as() const {
     return reinterpret_cast<const T *>(data);
   }
 };
 using Operands = llvm::ArrayRef<Operand>;
+
+/// Storage for the result of a function of single elements: that of an operand
+/// of the result's size and type that nothing reads again, else new. Element i
+/// may then be written once element i of every operand has been read.
+HostTensor resultIn(Operands in, const TensorInfo &out);
 
 /// Describes a tensor type; nothing for types that no rule covers.
 std::optional<TensorInfo> describe(mlir::Type type);
