@@ -221,6 +221,18 @@ std::optional<Root> transforms::asRoot(Value value, bool inverse) {
   return std::nullopt;
 }
 
+std::optional<TrailingMean> transforms::asTrailingMean(Value value) {
+  auto mean = value.getDefiningOp<nn::ReduceMeanOp>();
+  if (!mean || !mean.getKeepDims() || mean.getAxes().empty())
+    return std::nullopt;
+  auto rank = static_cast<int64_t>(shapeOf(mean.getInput()).size());
+  auto count = static_cast<int64_t>(mean.getAxes().size());
+  for (auto [i, axis] : llvm::enumerate(mean.getAxes()))
+    if (axis != rank - count + static_cast<int64_t>(i))
+      return std::nullopt;
+  return TrailingMean{mean.getInput(), count};
+}
+
 bool transforms::spansTrailing(Value value, ArrayRef<int64_t> shape,
                                int64_t count) {
   ArrayRef<int64_t> own = shapeOf(value);

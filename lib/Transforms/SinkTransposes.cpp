@@ -66,6 +66,12 @@ static bool isPointwise(Operation *op) {
              nn::QuantizeOp, nn::DequantizeOp>(op);
 }
 
+/// A reduction that keeps the axes it is over.
+static bool isReduction(Operation *op) {
+  return isa<nn::ReductionOpInterface>(op) && op->hasAttr("keep_dims") &&
+         op->getAttrOfType<DenseI64ArrayAttr>("axes");
+}
+
 /// Whether `operand` of `op` is transposed by `perm`, a constant, or a value
 /// that the inverse only reshapes.
 static bool isBehind(Value operand, Operation *op, Permutation perm) {
@@ -89,8 +95,9 @@ static bool isBehind(Value operand, Operation *op, Permutation perm) {
 static bool letsThrough(Operation *op, Permutation perm) {
   if (isa<nn::TransposeOp>(op))
     return true;
-  if (!isPointwise(op) &&
-      !isa<nn::SoftmaxOp, nn::ConcatOp, nn::PadOp, nn::SliceOp>(op))
+  if (!isPointwise(op) && !isReduction(op) &&
+      !isa<nn::SoftmaxOp, nn::LogSoftmaxOp, nn::ConcatOp, nn::PadOp,
+           nn::SliceOp>(op))
     return false;
   if (op->getNumResults() != 1 || isPerAxis(op->getResult(0)) ||
       shapeOf(op->getResult(0)).size() != perm.size())
@@ -133,6 +140,15 @@ static void renameAxes(OperationState &state, Permutation perm) {
       state.attributes.set(
           name, DenseI64ArrayAttr::get(list.getContext(),
                                        permuted(list.asArrayRef(), inverse)));
+  if (auto axes =
+          dyn_cast_or_null<DenseI64ArrayAttr>(state.attributes.get("axes"))) {
+    SmallVector<int64_t> renamed;
+    for (int64_t axis : axes.asArrayRef())
+      renamed.push_back(perm[axis]);
+    llvm::sort(renamed);
+    state.attributes.set("axes",
+                         DenseI64ArrayAttr::get(axes.getContext(), renamed));
+  }
   if (auto axis = dyn_cast_or_null<IntegerAttr>(state.attributes.get("axis"))) {
     int64_t number = axis.getInt() < 0 ? axis.getInt() + rank : axis.getInt();
     state.attributes.set("axis",

@@ -68,4 +68,29 @@ def NNRecoverSoftplus : RecoverPass<"softplus"> {
   }];
 }
 
+def NNRecoverLayerNorm : RecoverPass<"layer-norm"> {
+  let summary = "recovers layer_norm";
+  let description = [{
+    `(x - mean) / sqrt(mean((x - mean)^2) + epsilon) * scale + bias` over the
+    last axes, with or without scale and bias, which are constants; also `x f +
+    (bias - mean f)` with `f = scale / sqrt(...)`, as TensorFlow writes it.
+  }];
+}
+
+def NNRecoverRmsNorm : RecoverPass<"rms-norm"> {
+  let summary = "recovers rms_norm";
+  let description = [{
+    `x / sqrt(mean(x^2) + epsilon) * scale` over the last axes, with or without
+    a constant scale.
+  }];
+}
+
+def NNRecoverSoftmax : RecoverPass<"softmax"> {
+  let summary = "recovers softmax";
+  let description = [{
+    `exp(x) / sum(exp(x))` along one axis, with or without its maximum
+    subtracted first.
+  }];
+}
+
 #endif // CIMC_TRANSFORMS_PASSES_TD
