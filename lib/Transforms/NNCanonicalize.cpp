@@ -34,6 +34,7 @@ struct NNCanonicalize : cimc::impl::NNCanonicalizeBase<NNCanonicalize> {
     transforms::addMovementPatterns(set);
     transforms::addTransposePatterns(set);
     transforms::addIdentityPatterns(set);
+    transforms::addBroadcastPatterns(set);
     patterns = std::move(set);
     return success();
   }

@@ -32,6 +32,9 @@ void addTransposePatterns(mlir::RewritePatternSet &patterns);
 /// Arithmetic that does nothing (FoldIdentities.cpp).
 void addIdentityPatterns(mlir::RewritePatternSet &patterns);
 
+/// Repetition and shapes that later operations undo (FoldBroadcasts.cpp).
+void addBroadcastPatterns(mlir::RewritePatternSet &patterns);
+
 /// The value of a constant operation of float type; nothing otherwise.
 std::optional<HostTensor> floatConstant(mlir::Value value);
 

@@ -32,8 +32,17 @@ import numpy as np
 # name: code that sets `model` and `args` (and `kwargs`).
 VISION = "import torchvision as tv; model = tv.models.{}({}); args = (torch.rand({}),)"
 IMAGE = "1, 3, 224, 224"
-TRANSFORMERS = "import transformers as tf; "
-TOKENS = "args = (torch.arange(1, 17)[None],); "
+TRANSFORMERS = """
+import transformers as tf
+class First(torch.nn.Module):
+    '''The first output of a model of tokens.'''
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+    def forward(self, tokens):
+        return self.inner(input_ids=tokens)[0]
+args = (torch.arange(1, 17)[None],)
+"""
 NETWORKS = {
     "resnet18": VISION.format("resnet18", "", IMAGE),
     "resnet50": VISION.format("resnet50", "", IMAGE),
@@ -92,22 +101,20 @@ class Head(torch.nn.Module):
         return torch.cat(decoded, 1)
 model = Head(); args = (torch.rand(1, 3, 160, 160),)
 """,
-    "bert": TRANSFORMERS + TOKENS + """
-model = tf.BertModel(tf.BertConfig(num_hidden_layers=2, hidden_size=128, num_attention_heads=4,
-                                   intermediate_size=256, vocab_size=1000, return_dict=False))
+    "bert": TRANSFORMERS + """
+model = First(tf.BertModel(tf.BertConfig(num_hidden_layers=2, hidden_size=128, num_attention_heads=4,
+                                   intermediate_size=256, vocab_size=1000)))
 """,
-    "distilbert": TRANSFORMERS + TOKENS + """
-model = tf.DistilBertModel(tf.DistilBertConfig(n_layers=2, dim=128, n_heads=4, hidden_dim=256, vocab_size=1000,
-                                               return_dict=False))
+    "distilbert": TRANSFORMERS + """
+model = First(tf.DistilBertModel(tf.DistilBertConfig(n_layers=2, dim=128, n_heads=4, hidden_dim=256, vocab_size=1000)))
 """,
-    "gpt2": TRANSFORMERS + TOKENS + """
-model = tf.GPT2LMHeadModel(tf.GPT2Config(n_layer=2, n_embd=128, n_head=4, vocab_size=1000, use_cache=False,
-                                         return_dict=False))
+    "gpt2": TRANSFORMERS + """
+model = First(tf.GPT2LMHeadModel(tf.GPT2Config(n_layer=2, n_embd=128, n_head=4, vocab_size=1000, use_cache=False)))
 """,
-    "llama": TRANSFORMERS + TOKENS + """
-model = tf.LlamaForCausalLM(tf.LlamaConfig(num_hidden_layers=2, hidden_size=128, num_attention_heads=4,
+    "llama": TRANSFORMERS + """
+model = First(tf.LlamaForCausalLM(tf.LlamaConfig(num_hidden_layers=2, hidden_size=128, num_attention_heads=4,
                                            num_key_value_heads=2, intermediate_size=256, vocab_size=1000,
-                                           use_cache=False, return_dict=False))
+                                           use_cache=False)))
 """,
     "whisper_encoder": TRANSFORMERS + """
 config = tf.WhisperConfig(encoder_layers=2, decoder_layers=2, d_model=128, encoder_attention_heads=4,

@@ -93,4 +93,23 @@ def NNRecoverSoftmax : RecoverPass<"softmax"> {
   }];
 }
 
+def NNRecoverRotaryEmbedding : RecoverPass<"rotary-embedding"> {
+  let summary = "recovers rotary_embedding";
+  let description = [{
+    `x * cosine + concat(-x2, x1) * sine` with tables whose halves are equal, as
+    Llama writes it; `concat(x1 c - x2 s, x1 s + x2 c)` of the halves of `x`, or
+    of its even and odd channels (`interleaved`).
+  }];
+}
+
+def NNRecoverAttention : RecoverPass<"attention"> {
+  let summary = "recovers attention";
+  let description = [{
+    `softmax(scale q k^T + mask) v` over 2 to 4 axes; the scale on the scores,
+    the query or the key; masks that are added, or choose a number so low that
+    no score changes it; `softcap`; keys and values that are repeated for groups
+    of heads are taken once.
+  }];
+}
+
 #endif // CIMC_TRANSFORMS_PASSES_TD
