@@ -222,6 +222,11 @@ std::optional<Root> transforms::asRoot(Value value, bool inverse) {
 }
 
 std::optional<TrailingMean> transforms::asTrailingMean(Value value) {
+  // Over all axes from the third on, this is what the importer makes of it.
+  if (auto pool = value.getDefiningOp<nn::GlobalAvgPoolOp>())
+    return TrailingMean{
+        pool.getInput(),
+        static_cast<int64_t>(shapeOf(pool.getInput()).size()) - 2};
   auto mean = value.getDefiningOp<nn::ReduceMeanOp>();
   if (!mean || !mean.getKeepDims() || mean.getAxes().empty())
     return std::nullopt;

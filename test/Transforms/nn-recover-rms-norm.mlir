@@ -34,6 +34,19 @@ func.func @plain(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
   return %y : tensor<3x4xf32>
 }
 
+// The importer's form of a mean over the third axis.
+// CHECK-LABEL: func.func @pooled
+// CHECK: nn.rms_norm {{.*}} {axis = 2 : i64
+// CHECK-NEXT: return
+func.func @pooled(%x: tensor<1x3x4xf32>) -> tensor<1x3x4xf32> {
+  %s = nn.mul %x, %x : (tensor<1x3x4xf32>, tensor<1x3x4xf32>) -> tensor<1x3x4xf32>
+  %v = nn.global_avg_pool %s : (tensor<1x3x4xf32>) -> tensor<1x3x1xf32>
+  %r = nn.sqrt %v : (tensor<1x3x1xf32>) -> tensor<1x3x1xf32>
+  // expected-remark@+1 {{rms_norm recovered}}
+  %y = nn.div %x, %r : (tensor<1x3x4xf32>, tensor<1x3x1xf32>) -> tensor<1x3x4xf32>
+  return %y : tensor<1x3x4xf32>
+}
+
 // The root of something else's squares.
 // CHECK-LABEL: func.func @others
 // CHECK-NOT: nn.rms_norm

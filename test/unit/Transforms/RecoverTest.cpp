@@ -71,7 +71,7 @@ TEST_CASE("Recovered composites compute what was written out") {
     std::vector<HostTensor> inputs = noiseFor(function);
     auto expected = evaluateNN(*module, inputs);
     REQUIRE(expected);
-    mlir::PassManager passes(&context());
+    mlir::PassManager passes(&context(), "builtin.module");
     REQUIRE(mlir::succeeded(mlir::parsePassPipeline(c.pipeline, passes)));
     REQUIRE(mlir::succeeded(passes.run(*module)));
     int found = 0;
