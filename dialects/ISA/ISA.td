@@ -108,8 +108,8 @@ def ISA_IOOp : Op<ISA_Dialect, "io", []> {
   let summary = "a network input or output and the channel that carries it";
   let description = [{
     `shape` and `type` (f32, i64, u8, bool, ...) are those of the model. The
-    rows on the channel are the tensor, i64 as i32, bool as u8, f64 and f16 as
-    f32, transposed by `perm` in row-major order, cut into equal rows. `channels` lists the channels that receive a copy of an
+    rows on the channel are the tensor in machine types
+    (include/cimc/Support/MachineTypes.h), transposed by `perm` in row-major order, cut into equal rows. `channels` lists the channels that receive a copy of an
     input; the channel of an output has core -1 (the host).
   }];
   let arguments = (ins StrAttr:$name, BoolAttr:$output, DenseI64ArrayAttr:$shape, StrAttr:$type,

@@ -9,7 +9,8 @@
 #include "RawBytes.h"
 
 #include "cimc/Codegen/Passes.h"
-#include "cimc/Support/HostTensor.h"
+#include "cimc/Reference/Elements.h"
+#include "cimc/Support/MachineTypes.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Builders.h"
@@ -49,22 +50,6 @@ static FailureOr<DType> machineType(Operation *op, Type type) {
   }
   return op->emitOpError("has element type ")
          << type << ", which the machine does not know";
-}
-
-/// The name of a model's type in bindings; see the list in Encode.cpp.
-static FailureOr<StringRef> bindingType(Operation *op, Type type) {
-  if (type.isInteger(1))
-    return StringRef("bool");
-  if (type.isF64())
-    return StringRef("f64");
-  if (type.isF16())
-    return StringRef("f16");
-  FailureOr<DType> machine = machineType(op, type);
-  if (failed(machine))
-    return failure();
-  static constexpr StringRef names[] = {"i8",  "u8",  "i16", "u16",
-                                        "i32", "f32", "i64"};
-  return names[static_cast<unsigned>(*machine)];
 }
 
 namespace {
@@ -163,15 +148,17 @@ private:
   }
 
   LogicalResult convertIO(sched::IOOp op, OpBuilder &builder) {
-    FailureOr<StringRef> type = bindingType(op, op.getType());
-    if (failed(type))
-      return failure();
+    std::optional<DType> type = reference::elementDType(op.getType());
+    if (!type)
+      return op.emitOpError("has element type ")
+             << op.getType() << ", which is no type of a model";
     SmallVector<int64_t> channels;
     for (Attribute ref : op.getChannels())
       channels.push_back(
           numbers.lookup(cast<FlatSymbolRefAttr>(ref).getValue()));
     isa::IOOp::create(builder, op.getLoc(), op.getName(), op.getOutput(),
-                      op.getShape(), *type, op.getPerm(), channels);
+                      op.getShape(), bindingName(*type), op.getPerm(),
+                      channels);
     return success();
   }
 

@@ -11,6 +11,7 @@
 #include "CIM/CIM.h"
 #include "ISA/ISA.h"
 #include "cimc/Codegen/Encode.h"
+#include "cimc/Support/MachineTypes.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/raw_ostream.h"
@@ -92,9 +93,6 @@ private:
   }
 
   Status binding(cimc::isa::IOOp op) {
-    // By the numbers of DType.
-    static const char *const types[] = {"i8",  "u8",  "i16",  "u16", "i32",
-                                        "f32", "i64", "bool", "f64", "f16"};
     IOBinding io;
     io.name = op.getName().str();
     io.isOutput = op.getOutput();
@@ -102,12 +100,12 @@ private:
     io.perm = op.getPerm().vec();
     for (int64_t channel : op.getChannels())
       io.channels.push_back(static_cast<uint32_t>(channel));
-    const auto *type = llvm::find(types, op.getType());
-    if (type == std::end(types))
+    std::optional<DType> type = parseBinding(op.getType().str());
+    if (!type)
       return Error{ExitCode::Internal, "binding '" + io.name +
                                            "' has the unknown type '" +
                                            op.getType().str() + "'"};
-    io.type = static_cast<DType>(type - std::begin(types));
+    io.type = *type;
     program.ios.push_back(std::move(io));
     return {};
   }

@@ -27,8 +27,8 @@ std::optional<std::vector<char>> readBytes(ElementsAttr attr) {
     auto values = dense.getValues<bool>();
     return std::vector<char>(values.begin(), values.end());
   }
-  if (!element.isIntOrFloat() ||
-      (element.getIntOrFloatBitWidth() % 8 && !element.isInteger(1)))
+  // So do integers and floats of less than 8 bits.
+  if (!element.isIntOrFloat())
     return std::nullopt;
   size_t width = (element.getIntOrFloatBitWidth() + 7) / 8;
   size_t size = static_cast<size_t>(attr.getNumElements()) * width;

@@ -72,6 +72,8 @@ LogicalResult Lowering::lower(Operation *op) {
                  : lowerWeighted(op, *matrix);
   if (auto elementwise = dyn_cast<nn::ElementwiseOpInterface>(op))
     return lowerElementwise(elementwise);
+  if (auto reduction = dyn_cast<nn::ReductionOpInterface>(op))
+    return lowerReduction(reduction);
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<nn::ConvOp>([&](auto conv) {
         return fail(conv, "needs constant weights, and one to three spatial "
@@ -80,6 +82,20 @@ LogicalResult Lowering::lower(Operation *op) {
       .Case<nn::MatMulOp>([&](auto o) { return lowerMatMul(o); })
       .Case<nn::WhereOp>([&](auto o) { return lowerWhere(o); })
       .Case<nn::CastOp>([&](auto o) { return lowerCast(o); })
+      .Case<nn::GatherOp>([&](auto o) { return lowerGather(o); })
+      .Case<nn::GatherElementsOp>(
+          [&](auto o) { return lowerGatherElements(o); })
+      .Case<nn::GatherNdOp>([&](auto o) { return lowerGatherNd(o); })
+      .Case<nn::ScatterElementsOp>(
+          [&](auto o) { return lowerScatterElements(o); })
+      .Case<nn::ScatterNdOp>([&](auto o) { return lowerScatterNd(o); })
+      .Case<nn::CacheUpdateOp>([&](auto o) { return lowerCacheUpdate(o); })
+      .Case<nn::TopKOp>([&](auto o) { return lowerTopK(o); })
+      .Case<nn::ExpandOp>([&](auto o) { return lowerExpand(o); })
+      .Case<nn::ArgMaxOp>([&](auto o) { return lowerArgMax(o); })
+      .Case<nn::ArgMinOp>([&](auto o) { return lowerArgMin(o); })
+      .Case<nn::CumSumOp>([&](auto o) { return lowerCumSum(o); })
+      .Case<nn::CumProdOp>([&](auto o) { return lowerCumProd(o); })
       .Case<nn::SoftmaxOp>([&](auto o) { return lowerSoftmax(o); })
       .Case<nn::QuantizeOp>([&](auto o) { return lowerQuantize(o); })
       .Case<nn::DequantizeOp>([&](auto o) { return lowerDequantize(o); })

@@ -9,6 +9,8 @@
 #include "Constants.h"
 #include "Lowering.h"
 
+#include "cimc/Reference/Elements.h"
+#include "cimc/Reference/Evaluator.h"
 #include "cimc/Support/MachineTypes.h"
 #include "cimc/Support/Permute.h"
 
@@ -37,25 +39,8 @@ std::optional<Quant> getQuant(Type type) {
 
 Type machineElement(Type element) {
   MLIRContext *context = element.getContext();
-  if (element.isF32() || element.isF64() || element.isF16())
-    return Float32Type::get(context);
-  if (auto integer = dyn_cast<IntegerType>(element)) {
-    if (integer.isSigned())
-      return {};
-    switch (integer.getWidth()) {
-    case 1:
-      return IntegerType::get(context, 8, IntegerType::Unsigned);
-    case 8:
-    case 16:
-      return integer;
-    case 32:
-      return integer.isUnsigned() ? Type() : integer;
-    case 64:
-      return integer.isUnsigned() ? Type() : IntegerType::get(context, 32);
-    default:
-      return {};
-    }
-  }
+  if (std::optional<DType> type = reference::elementDType(element))
+    return toElementType(machineType(*type), context);
   if (std::optional<Quant> quant = getQuant(element)) {
     if (quant->bits == 32)
       return IntegerType::get(context, 32);
@@ -155,14 +140,8 @@ Value Lowering::regroup(Location loc, Value value, RankedTensorType type) {
 /// Turns the bytes of a constant into those of its machine type; returns what
 /// is wrong.
 static std::string toMachineBytes(Type element, std::vector<char> &bytes) {
-  std::optional<DType> from;
-  if (element.isInteger(64))
-    from = DType::I64;
-  else if (element.isF64())
-    from = DType::F64;
-  else if (element.isF16())
-    from = DType::F16;
-  if (!from || isa<quant::QuantizedType>(element))
+  std::optional<DType> from = reference::elementDType(element);
+  if (!from || machineType(*from) == *from)
     return "";
   HostTensor tensor(*from,
                     {static_cast<int64_t>(bytes.size() / byteSize(*from))});

@@ -131,6 +131,9 @@ LogicalResult Lowering::lowerCast(nn::CastOp op) {
   Location loc = op.getLoc();
   Type from = getElementTypeOrSelf(op.getInput().getType());
   Type to = getElementTypeOrSelf(op.getResult().getType());
+  if (auto real = dyn_cast<FloatType>(to);
+      real && real.getWidth() <= 8 && !op.getSaturate())
+    return fail(op, "floats of 8 and 4 bits are rounded with saturation only");
   Map input = use(op.getInput());
   Value value = input.value;
   if (to.isInteger(1) && !from.isInteger(1)) {
@@ -228,40 +231,6 @@ LogicalResult Lowering::lowerFloatMatMul(nn::MatMulOp op) {
                  broadcastOperand(loc, op.getBias(), shapeY, perm));
   define(op.getResult(), result, perm);
   return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Reductions
-//===----------------------------------------------------------------------===//
-
-Value Lowering::reduce(Location loc, Map input, ArrayRef<int64_t> axes,
-                       numerics::Reduction function, Dims &perm) {
-  // The reduced axes become the channels.
-  perm.clear();
-  Dims kept;
-  for (int64_t axis : input.perm)
-    if (!llvm::is_contained(axes, axis)) {
-      perm.push_back(axis);
-      kept.push_back(input.shape[axis]);
-    }
-  int64_t count = 1;
-  Dims sorted(axes);
-  llvm::sort(sorted);
-  for (int64_t axis : sorted) {
-    perm.push_back(axis);
-    count *= input.shape[axis];
-  }
-  input = relayout(loc, input, perm);
-  kept.push_back(count);
-  std::array<int64_t, 3> form = grouped(kept);
-  Type machine = getElementTypeOrSelf(input.value.getType());
-  Value rows = regroup(loc, input.value, RankedTensorType::get(form, machine));
-  form[2] = 1;
-  Type element =
-      numerics::isArgument(function) ? builder.getI32Type() : machine;
-  return cim::ReduceOp::create(builder, loc,
-                               RankedTensorType::get(form, element), rows,
-                               numerics::mnemonic(function), IntegerAttr());
 }
 
 } // namespace cimc::mapping

@@ -204,6 +204,48 @@ private:
   mlir::LogicalResult lowerCast(nn::CastOp op);
   mlir::LogicalResult lowerFloatMatMul(nn::MatMulOp op);
 
+  // LowerIndexing.cpp
+  /// A constant of int32 numbers.
+  mlir::Value integers(mlir::Location loc, std::array<int64_t, 3> form,
+                       llvm::ArrayRef<int64_t> values);
+  mlir::Value wrapped(mlir::Location loc, mlir::Value indices,
+                      std::array<int64_t, 3> form,
+                      llvm::ArrayRef<int64_t> length);
+  mlir::Value positions(mlir::Location loc, mlir::Value indices, int64_t factor,
+                        std::array<int64_t, 3> form,
+                        llvm::ArrayRef<int64_t> base);
+  mlir::Value gather(mlir::Location loc, mlir::Value data, mlir::Value indices,
+                     int64_t block, mlir::RankedTensorType result);
+  mlir::Value tuples(mlir::Location loc, mlir::Value indices,
+                     llvm::ArrayRef<int64_t> data, int64_t batch,
+                     int64_t &block);
+  mlir::LogicalResult scattered(mlir::Operation *op, mlir::Value data,
+                                mlir::Value updates, mlir::Value index,
+                                int64_t block, llvm::StringRef reduction);
+  mlir::LogicalResult lowerGather(nn::GatherOp op);
+  mlir::LogicalResult lowerGatherElements(nn::GatherElementsOp op);
+  mlir::LogicalResult lowerGatherNd(nn::GatherNdOp op);
+  mlir::LogicalResult lowerScatterElements(nn::ScatterElementsOp op);
+  mlir::LogicalResult lowerScatterNd(nn::ScatterNdOp op);
+  mlir::LogicalResult lowerCacheUpdate(nn::CacheUpdateOp op);
+  mlir::LogicalResult lowerTopK(nn::TopKOp op);
+  mlir::LogicalResult lowerExpand(nn::ExpandOp op);
+
+  // LowerReduction.cpp
+  /// Records a value of `reduce`, the axes dropped unless `keepDims`.
+  void defineReduced(mlir::Value result, mlir::Value value,
+                     llvm::ArrayRef<int64_t> perm, llvm::ArrayRef<int64_t> axes,
+                     bool keepDims);
+  bool sumsRows(const Map &input, llvm::ArrayRef<int64_t> axes);
+  mlir::LogicalResult lowerReduction(nn::ReductionOpInterface op);
+  template <typename Op> mlir::LogicalResult lowerArgument(Op op);
+  mlir::LogicalResult lowerArgMax(nn::ArgMaxOp op);
+  mlir::LogicalResult lowerArgMin(nn::ArgMinOp op);
+  template <typename Op>
+  mlir::LogicalResult lowerScan(Op op, numerics::Reduction function);
+  mlir::LogicalResult lowerCumSum(nn::CumSumOp op);
+  mlir::LogicalResult lowerCumProd(nn::CumProdOp op);
+
   // LowerElementwise.cpp: quantized
   mlir::LogicalResult lowerUnary(nn::ElementwiseOpInterface op);
   mlir::LogicalResult lowerBinary(nn::ElementwiseOpInterface op);

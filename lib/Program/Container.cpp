@@ -324,7 +324,7 @@ Status ContainerReader::readIO(ByteReader &in) {
   for (IOBinding &io : program.ios) {
     io.name = in.string();
     auto output = in.get<uint8_t>(), type = in.get<uint8_t>();
-    if (output > 1 || type > static_cast<uint8_t>(DType::F16))
+    if (output > 1 || type > static_cast<uint8_t>(kLastDType))
       return fail(5, fmt::format("'{}' has direction {} and element type {}",
                                  io.name, output, type));
     io.isOutput = output;

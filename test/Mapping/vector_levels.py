@@ -44,14 +44,14 @@ class Network:
         return name
 
     def op(self, op, operands, attributes, result, more=()):
-        """operands: (value or shape or (shape, type)); inputs are made of shapes."""
+        """operands: (value, type), or a shape or (shape, type, low, high) of a new input."""
         names, types = [], []
         for operand in operands:
             if isinstance(operand, tuple) and operand and isinstance(operand[0], str):
                 name, type_ = operand
             else:
-                shape, element = operand if isinstance(operand, tuple) else (operand, "f32")
-                name, type_ = self.input(shape, element), tensor(shape, element)
+                shape, element, *limits = operand if isinstance(operand, tuple) else (operand, "f32")
+                name, type_ = self.input(shape, element, *limits), tensor(shape, element)
             names.append(name)
             types.append(type_)
         name = f"%r{len(self.lines)}"
@@ -95,7 +95,7 @@ def integers(n):
     n.op("where", [([2, 1], "i1"), ([3], "f32"), ([2, 3], "f32")], "", tensor([2, 3], "f32"))
     n.op("where", [([3], "i1"), ([2, 3], "i64"), ([], "i64")], "", tensor([2, 3], "i64"))
     for a, b in (("f32", "i64"), ("i64", "f32"), ("f32", "i1"), ("i1", "f32"), ("i32", "i8"), ("f64", "f32"),
-                 ("ui8", "i64")):
+                 ("f32", "f16"), ("f16", "f32"), ("ui8", "i64")):
         n.op("cast", [([3, 5], a)], "", tensor([3, 5], b))
 
 
@@ -128,7 +128,60 @@ def pools(n):
         n.op("global_avg_pool", [shape], "", tensor(shape[:2] + [1] * (len(shape) - 2), "f32"))
 
 
-GROUPS = (elementwise, integers, products, pools)
+def reductions(n):
+    for op in ("reduce_sum", "reduce_mean", "reduce_prod", "reduce_max", "reduce_min"):
+        for shape, axes, left in (([3, 5], [1], [3]), ([2, 3, 5], [1], [2, 5]), ([2, 3, 4, 5], [0, 2], [3, 5]),
+                                  ([2, 3, 4], [0, 1, 2], []), ([1, 3, 4, 5], [1, 2], [1, 5])):
+            text = "array<i64: " + ", ".join(map(str, axes)) + ">"
+            kept = [1 if i in axes else size for i, size in enumerate(shape)]
+            n.op(op, [shape], f"{{axes = {text}, keep_dims}}", tensor(kept, "f32"))
+            n.op(op, [(shape, "i64")] if op != "reduce_mean" else [shape], f"{{axes = {text}}}",
+                 tensor(left, "i64" if op != "reduce_mean" else "f32"))
+    for op in ("arg_max", "arg_min"):
+        n.op(op, [[3, 5, 2]], "{axis = 1 : i64}", tensor([3, 2], "i64"))
+        n.op(op, [([3, 5, 2], "i64")], "{axis = 2 : i64, keep_dims, last}", tensor([3, 5, 1], "i64"))
+    for op in ("cum_sum", "cum_prod"):
+        n.op(op, [[3, 5, 2]], "{axis = 1 : i64}", tensor([3, 5, 2], "f32"))
+        n.op(op, [([4, 3], "i32")], "{axis = 1 : i64, exclusive, reverse}", tensor([4, 3], "i32"))
+    n.op("log_softmax", [[3, 5, 2]], "{axis = 1 : i64}", tensor([3, 5, 2], "f32"))
+    n.op("rms_norm", [[3, 5], [5]], "{axis = 1 : i64, epsilon = 1.0e-5 : f32}", tensor([3, 5], "f32"))
+
+
+def indexing(n):
+    n.op("gather", [[4, 5], ([3, 2], "i64", -5, 5)], "{axis = 1 : i64}", tensor([4, 3, 2], "f32"))
+    n.op("gather", [[4, 5, 3], ([7], "i32", -4, 4)], "{axis = 0 : i64}", tensor([7, 5, 3], "f32"))
+    n.op("gather", [([4, 5, 3], "i64"), ([], "i64", -5, 5)], "{axis = 1 : i64}", tensor([4, 3], "i64"))
+    n.op("gather_elements", [[3, 5], ([3, 2], "i64", -5, 5)], "{axis = 1 : i64}", tensor([3, 2], "f32"))
+    n.op("gather_elements", [[3, 5, 2], ([4, 5, 1], "i64", -3, 3)], "{axis = 0 : i64}", tensor([4, 5, 1], "f32"))
+    n.op("gather_nd", [[4, 5, 6], ([7, 2], "i64", -4, 4)], "{batch_dims = 0 : i64}", tensor([7, 6], "f32"))
+    n.op("gather_nd", [[2, 5, 6], ([2, 3, 1], "i64", -5, 5)], "{batch_dims = 1 : i64}", tensor([2, 3, 6], "f32"))
+    for reduction in ("none", "add", "mul", "max", "min"):
+        n.op("scatter_elements", [[3, 5], ([3, 2], "i64", -5, 5), [3, 2]],
+             f'{{axis = 1 : i64, reduction = "{reduction}"}}', tensor([3, 5], "f32"))
+        n.op("scatter_nd", [[4, 5], ([2, 1], "i64", -4, 4), [2, 5]], f'{{reduction = "{reduction}"}}',
+             tensor([4, 5], "f32"))
+    n.op("cache_update", [[2, 3, 7, 4], [2, 3, 2, 4], ([2], "i64", 0, 6)], "{axis = 2 : i64}",
+         tensor([2, 3, 7, 4], "f32"))
+    n.op("topk", [[2, 9]], "{k = 3 : i64, axis = 1 : i64}", tensor([2, 3], "f32"), [tensor([2, 3], "i64")])
+    n.op("topk", [[5, 2, 3]], "{k = 2 : i64, axis = 0 : i64, smallest}", tensor([2, 2, 3], "f32"),
+         [tensor([2, 2, 3], "i64")])
+    n.op("expand", [[3, 1]], "{shape = array<i64: 2, 3, 4>}", tensor([2, 3, 4], "f32"))
+
+
+def composites(n):
+    n.op("attention", [[1, 4, 7, 8], [1, 2, 9, 8], [1, 2, 9, 5], [7, 9]], "{scale = 0.25 : f32}",
+         tensor([1, 4, 7, 5], "f32"))
+    n.op("attention", [[2, 2, 3, 4], [2, 2, 3, 4], [2, 2, 3, 4]], "{scale = 0.5 : f32, softcap = 2.0 : f32}",
+         tensor([2, 2, 3, 4], "f32"))
+    for more in ("{interleaved}", ""):
+        n.op("rotary_embedding", [[1, 2, 5, 8], [5, 4], [5, 4]], more, tensor([1, 2, 5, 8], "f32"))
+        n.op("rotary_embedding", [[1, 2, 5, 8], [5, 3], [5, 3]], more, tensor([1, 2, 5, 8], "f32"))
+    for mode in ("nearest", "linear", "cubic"):
+        n.op("resize", [[1, 2, 3, 4]], '{sizes = array<i64: 1, 2, 6, 10>, scales = array<f32: 1.0, 1.0, 2.0, 2.5>, '
+             f'mode = "{mode}", coordinates = "half_pixel"}}', tensor([1, 2, 6, 10], "f32"))
+
+
+GROUPS = (elementwise, integers, products, pools, reductions, indexing, composites)
 
 
 def run(cimc, folder, group, seed):

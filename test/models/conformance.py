@@ -14,7 +14,7 @@ that a crash or a hang is seen as one. A test
 
     passes       outputs equal the expected ones within rtol 1e-3 and atol 1e-7 (NOISE lists two
                  tests with 1e-6), same type and shape,
-    is refused   exit code 4 and a message,
+    is refused   exit code 4, or 5 where it does not fit the chip, and a message,
     fails        anything else: other outputs, another exit code, a signal, no end in 60 s.
 
 Where the command wants to know an input at compile time, the test is run again with its integer
@@ -150,7 +150,7 @@ class Runner:
         except subprocess.TimeoutExpired:
             return "failed", "no end in %d s" % SECONDS
         message = done.stderr.decode(errors="replace")
-        if done.returncode == 4 and message.strip():
+        if done.returncode in (4, 5) and message.strip():
             if "must be known at compile time" in message:
                 return "constant", reason(message)
             return "refused", reason(message)
@@ -218,7 +218,8 @@ def page(outcomes, level):
              "# Conformance", "",
              "ONNX's backend test data 1.22.0 at level `%s`: outputs within rtol 1e-3 and atol 1e-7 "
              "of the expected ones," % level,
-             "same types and shapes. What is refused ends in exit code 4 and the message below. "
+             "same types and shapes. What is refused ends in exit code 4 (5: does not fit the chip) "
+             "and the message below. "
              "Inputs that set shapes are",
              "given with `--constant-input` where the compiler asks for it (%d of the tests that "
              "pass)." % sum(o.bound > 0 for o in outcomes), "",

@@ -12,19 +12,27 @@
 #include "cimc/Support/HostTensor.h"
 #include "cimc/Support/Status.h"
 
+#include <optional>
 #include <string>
 
 namespace cimc {
 
-/// The type in which elements of a model's tensor travel on channels: i64 as
-/// i32, bool as u8, f64 and f16 as f32, others as they are.
+/// The type in which elements of a model's tensor travel on channels: int64,
+/// uint64 and uint32 as int32, bool and smaller integers as 8 bits, all floats
+/// as float32.
 DType machineType(DType type);
+
+/// The name of a model's type in bindings of programs: "f32", "i64", "bool";
+/// and back.
+const char *bindingName(DType type);
+std::optional<DType> parseBinding(const std::string &name);
 
 /// A tensor of the model in its machine type. `name` says in messages what it
 /// is; integers that int32 does not hold are an InvalidInput error.
 Result<HostTensor> toMachine(const HostTensor &tensor, const std::string &name);
 
-/// Back to the model's `type`, exact but for f16, which rounds half to even.
+/// Back to the model's `type`: exact but for smaller floats, which round half
+/// to even. Unsigned integers wrap.
 HostTensor fromMachine(const HostTensor &tensor, DType type);
 
 } // namespace cimc

@@ -112,4 +112,17 @@ def NNRecoverAttention : RecoverPass<"attention"> {
   }];
 }
 
+def NNDecompose : Pass<"nn-decompose", "::mlir::ModuleOp"> {
+  let summary = "makes composites of operations that a chip has";
+  let description = [{
+    What was kept whole for quantization and for the reader becomes what the
+    vector unit and the arrays compute: normalizations are sums along axes and
+    functions of elements, `nn.attention` two products around a softmax,
+    `nn.rotary_embedding` products of halves, `nn.resize` a gather or a product
+    with a constant matrix along each axis. Says so in a remark for each. Float
+    operations only; what cannot be taken apart stays.
+  }];
+  let dependentDialects = ["::cimc::nn::NNDialect"];
+}
+
 #endif // CIMC_TRANSFORMS_PASSES_TD
