@@ -58,6 +58,33 @@ std::optional<WeightMatrix> ConvOp::getWeightMatrix() {
   return matrix;
 }
 
+/// The convolution of the input, with zeros between its elements, with the
+/// mirrored kernel.
+std::optional<WeightMatrix> ConvTransposeOp::getWeightMatrix() {
+  ArrayRef<int64_t> weight =
+      cast<RankedTensorType>(getWeight().getType()).getShape();
+  if (!matchPattern(getWeight(), m_Constant()) || weight.size() < 3 ||
+      weight.size() > 5)
+    return std::nullopt;
+  size_t first;
+  ArrayRef<int64_t> kernel = weight.drop_front(2);
+  WeightMatrix matrix =
+      windowedMatrix(kernel, getGroup(), bool(getBias()), first);
+  matrix.channels = weight[0] / matrix.groups;
+  matrix.columns = weight[1];
+  for (size_t i = 0; i < kernel.size(); ++i) {
+    matrix.upsampling[first + i] = getStrides()[i];
+    matrix.dilation[first + i] = getDilations()[i];
+    matrix.pad[first + i] = getDilations()[i] * (kernel[i] - 1) - getPads()[i];
+    matrix.offset += (kernel[i] - 1) * matrix.tapStride[first + i];
+    matrix.tapStride[first + i] = -matrix.tapStride[first + i];
+  }
+  matrix.columnStride = ShapedType::getNumElements(kernel);
+  matrix.channelStride = matrix.columnStride * matrix.columns;
+  matrix.groupStride = matrix.channelStride * matrix.channels;
+  return matrix;
+}
+
 std::optional<WeightMatrix> MatMulOp::getWeightMatrix() {
   WeightMatrix matrix;
   matrix.isLeft = !matchPattern(getB(), m_Constant());

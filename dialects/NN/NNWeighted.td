@@ -45,7 +45,7 @@ def NN_MatMulOp : NN_ShapedOp<"matmul", [DeclareOpInterfaceMethods<NN_WeightMatr
   let hasVerifier = 1;
 }
 
-def NN_ConvTransposeOp : NN_UniformOp<"conv_transpose"> {
+def NN_ConvTransposeOp : NN_UniformOp<"conv_transpose", [DeclareOpInterfaceMethods<NN_WeightMatrixOpInterface>]> {
   let summary = "transposed convolution with 1 to 3 spatial axes";
   let description = [{
     `input` is [N, C, spatial...], `weight` is [C, M/group, kernel...], the

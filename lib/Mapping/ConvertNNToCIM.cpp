@@ -79,6 +79,8 @@ LogicalResult Lowering::lower(Operation *op) {
         return fail(conv, "needs constant weights, and one to three spatial "
                           "axes");
       })
+      .Case<nn::LstmOp, nn::GruOp, nn::RnnOp>(
+          [&](auto o) { return lowerRecurrent(o); })
       .Case<nn::MatMulOp>([&](auto o) { return lowerMatMul(o); })
       .Case<nn::WhereOp>([&](auto o) { return lowerWhere(o); })
       .Case<nn::CastOp>([&](auto o) { return lowerCast(o); })

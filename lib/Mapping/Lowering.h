@@ -177,6 +177,22 @@ private:
   mlir::LogicalResult lowerWideWeighted(mlir::Operation *op,
                                         const nn::WeightMatrix &matrix);
 
+  // LowerRecurrent.cpp
+  struct RecurrentLayer;
+  mlir::FailureOr<mlir::Value> gate(RecurrentLayer &layer, mlir::Value input,
+                                    llvm::ArrayRef<float> weights,
+                                    int64_t number, llvm::ArrayRef<float> bias);
+  mlir::FailureOr<mlir::Value> gateSum(RecurrentLayer &layer, mlir::Value state,
+                                       int64_t number);
+  mlir::Value initialState(RecurrentLayer &layer, mlir::Value operand);
+  /// A map's rows from last to first.
+  mlir::Value reversed(mlir::Location loc, mlir::Value value);
+  void defineStates(RecurrentLayer &layer, mlir::Value states, mlir::Value all,
+                    mlir::Value last);
+  mlir::LogicalResult lowerRecurrent(mlir::Operation *op);
+  mlir::LogicalResult lowerLstm(nn::LstmOp op, RecurrentLayer &layer);
+  mlir::LogicalResult lowerGru(nn::GruOp op, RecurrentLayer &layer);
+
   // LowerWeighted.cpp
   mlir::LogicalResult lowerWeighted(mlir::Operation *op,
                                     const nn::WeightMatrix &matrix);
@@ -273,6 +289,7 @@ private:
   const ChipSpec &chip;
   mlir::OpBuilder builder;
   llvm::DenseMap<mlir::Value, Map> maps;
+  int64_t delays = 0; ///< numbers of `cim.delay` given so far
   std::vector<std::pair<mlir::Location, std::string>> failures;
 };
 

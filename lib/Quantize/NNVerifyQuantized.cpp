@@ -34,7 +34,7 @@ bool anyFloat(Operation *op) {
 // A sum of products of an activation with constant weights, perhaps stored as
 // integers.
 bool isWeighted(Operation *op) {
-  if (isa<nn::ConvOp>(op))
+  if (isa<nn::ConvOp, nn::LstmOp, nn::GruOp, nn::RnnOp>(op))
     return true;
   if (auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op);
       weighted && weighted.getWeightMatrix())
