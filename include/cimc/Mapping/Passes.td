@@ -11,6 +11,17 @@
 
 include "mlir/Pass/PassBase.td"
 
+def NNUnfoldConvolutions : Pass<"nn-unfold-convolutions", "::mlir::ModuleOp"> {
+  let summary = "float convolutions with computed weights become matrix products";
+  let description = [{
+    Arrays hold constants. Where the weights of a float `nn.conv` are computed
+    or an input of the network, the windows become the columns of a matrix, by
+    slices of the padded input, and the vector unit multiplies it with the
+    weights.
+  }];
+  let dependentDialects = ["::cimc::nn::NNDialect"];
+}
+
 def ConvertNNToCIM : Pass<"convert-nn-to-cim", "::mlir::ModuleOp"> {
   let summary = "a quantized nn network as operations on feature maps and weight tiles";
   let description = [{

@@ -1,0 +1,176 @@
+//===- NNUnfoldConvolutions.cpp - convolutions with computed weights ------===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "NN/NN.h"
+#include "cimc/Mapping/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Matchers.h"
+
+namespace cimc {
+#define GEN_PASS_DEF_NNUNFOLDCONVOLUTIONS
+#include "cimc/Mapping/Passes.h.inc"
+} // namespace cimc
+
+using namespace mlir;
+using namespace cimc;
+
+namespace {
+
+using Dims = SmallVector<int64_t, 6>;
+
+/// Emits operations of the nn level with results of float.
+class Emitter {
+public:
+  Emitter(OpBuilder &builder, Location loc) : builder(builder), loc(loc) {}
+
+  static Dims shapeOf(Value value) {
+    return Dims(cast<RankedTensorType>(value.getType()).getShape());
+  }
+  RankedTensorType type(ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, builder.getF32Type());
+  }
+  Value reshape(Value value, ArrayRef<int64_t> shape) {
+    if (shapeOf(value) == Dims(shape))
+      return value;
+    return nn::ReshapeOp::create(builder, loc, type(shape), value);
+  }
+  Value transpose(Value value, ArrayRef<int64_t> perm) {
+    Dims shape;
+    for (int64_t axis : perm)
+      shape.push_back(shapeOf(value)[axis]);
+    return nn::TransposeOp::create(builder, loc, type(shape), value, perm);
+  }
+  Value slice(Value value, ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
+              ArrayRef<int64_t> steps) {
+    return nn::SliceOp::create(builder, loc, type(sizes), value, starts, sizes,
+                               steps);
+  }
+  /// Spatial axes extended (or, where negative, cut) at both ends.
+  Value pad(Value value, ArrayRef<int64_t> begin, ArrayRef<int64_t> end) {
+    Dims shape = shapeOf(value);
+    Dims low(2, 0), high(2, 0), starts(2, 0),
+        sizes(shape.begin(), shape.begin() + 2);
+    for (size_t i = 0; i < begin.size(); ++i) {
+      low.push_back(std::max<int64_t>(begin[i], 0));
+      high.push_back(std::max<int64_t>(end[i], 0));
+      starts.push_back(std::max<int64_t>(-begin[i], 0));
+      sizes.push_back(shape[2 + i] + begin[i] + end[i]);
+    }
+    Dims padded;
+    for (size_t i = 0; i < shape.size(); ++i)
+      padded.push_back(shape[i] + low[i] + high[i]);
+    if (padded != shape)
+      value = nn::PadOp::create(builder, loc, type(padded), value, low, high,
+                                APFloat(0.0f));
+    if (sizes != padded)
+      value = slice(value, starts, sizes, Dims(shape.size(), 1));
+    return value;
+  }
+
+  OpBuilder &builder;
+  Location loc;
+};
+
+/// A convolution in the terms of `nn.conv`.
+struct Convolution {
+  Value input, weight, bias;
+  Dims strides, dilations;
+  int64_t group = 1;
+};
+
+/// The windows of a padded input as the columns of a matrix, then its product
+/// with the weights.
+Value unfold(Emitter &emit, const Convolution &conv,
+             ArrayRef<int64_t> resultShape) {
+  Dims shape = Emitter::shapeOf(conv.input),
+       weight = Emitter::shapeOf(conv.weight);
+  ArrayRef<int64_t> kernel = ArrayRef<int64_t>(weight).drop_front(2);
+  int64_t N = shape[0], G = conv.group, Cg = weight[1], M = weight[0];
+  int64_t taps = ShapedType::getNumElements(kernel);
+  int64_t pixels =
+      ShapedType::getNumElements(ArrayRef<int64_t>(resultShape).drop_front(2));
+  Dims sizes = {N, shape[1]}, steps = {1, 1};
+  sizes.append(resultShape.begin() + 2, resultShape.end());
+  steps.append(conv.strides.begin(), conv.strides.end());
+  SmallVector<Value> columns;
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    Dims starts(shape.size(), 0);
+    for (int64_t i = int64_t(kernel.size()) - 1, rest = tap; i >= 0; --i) {
+      starts[2 + i] = rest % kernel[i] * conv.dilations[i];
+      rest /= kernel[i];
+    }
+    columns.push_back(emit.reshape(emit.slice(conv.input, starts, sizes, steps),
+                                   {N, G, Cg, 1, pixels}));
+  }
+  Value matrix = columns.front();
+  if (taps > 1)
+    matrix =
+        nn::ConcatOp::create(emit.builder, emit.loc,
+                             emit.type({N, G, Cg, taps, pixels}), columns, 3);
+  // The samples side by side, so that there is one product for each group.
+  matrix = emit.reshape(matrix, {N, G, Cg * taps, pixels});
+  if (N > 1)
+    matrix = emit.transpose(matrix, {1, 2, 0, 3});
+  matrix = emit.reshape(matrix, {G, Cg * taps, N * pixels});
+  Value product = nn::MatMulOp::create(
+      emit.builder, emit.loc, emit.type({G, M / G, N * pixels}),
+      emit.reshape(conv.weight, {G, M / G, Cg * taps}), matrix, Value(),
+      /*transpose_a=*/false, /*transpose_b=*/false);
+  if (N > 1)
+    product = emit.transpose(emit.reshape(product, {M, N, pixels}), {1, 0, 2});
+  product = emit.reshape(product, resultShape);
+  if (!conv.bias)
+    return product;
+  Dims perChannel(resultShape.size(), 1);
+  perChannel[1] = M;
+  return nn::AddOp::create(emit.builder, emit.loc, product.getType(), product,
+                           emit.reshape(conv.bias, perChannel));
+}
+
+Value unfoldConv(nn::ConvOp op, OpBuilder &builder) {
+  Emitter emit(builder, op.getLoc());
+  ArrayRef<int64_t> pads = op.getPads();
+  size_t axes = pads.size() / 2;
+  Convolution conv{
+      emit.pad(op.getInput(), pads.take_front(axes), pads.drop_front(axes)),
+      op.getWeight(),
+      op.getBias(),
+      Dims(op.getStrides()),
+      Dims(op.getDilations()),
+      int64_t(op.getGroup())};
+  return unfold(emit, conv, Emitter::shapeOf(op.getResult()));
+}
+
+bool isFloat(Operation *op) {
+  return llvm::all_of(op->getOperands(), [](Value operand) {
+    return getElementTypeOrSelf(operand.getType()).isF32();
+  });
+}
+
+struct NNUnfoldConvolutions
+    : cimc::impl::NNUnfoldConvolutionsBase<NNUnfoldConvolutions> {
+  void runOnOperation() override {
+    SmallVector<Operation *> ops;
+    getOperation().walk([&](Operation *op) {
+      auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op);
+      if (weighted && isa<nn::ConvOp>(op) && isFloat(op) &&
+          !weighted.getWeightMatrix())
+        ops.push_back(op);
+    });
+    for (Operation *op : ops) {
+      OpBuilder builder(op);
+      op->getResult(0).replaceAllUsesWith(
+          unfoldConv(cast<nn::ConvOp>(op), builder));
+      op->erase();
+    }
+  }
+};
+
+} // namespace
