@@ -46,9 +46,10 @@ constexpr int64_t maxGathered = INT64_C(1) << 28;
 /// empty one.
 class StreamVerifier {
 public:
-  StreamVerifier(const Tables &tables, const CoreTables &core, uint32_t stream)
+  StreamVerifier(const Tables &tables, const CoreTables &core, uint32_t stream,
+                 StreamUse &use)
       : tables(tables), core(core), chip(tables.program->chip), stream(stream),
-        memory(chip.memoryBytes()) {}
+        memory(chip.memoryBytes()), use(use) {}
 
   Status run();
 
@@ -104,6 +105,8 @@ private:
       fail(what);
   }
   Interval range(const isa::Affine &a) const;
+  /// No source of the instruction just seen overlaps its destination.
+  void separate();
   const isa::Channel *channel(uint32_t id);
   void consumer(uint32_t id, uint32_t party);
   void producer(uint32_t id, uint32_t party, bool inPlace);
@@ -132,7 +135,9 @@ private:
   const ChipSpec &chip;
   uint32_t stream;
   int64_t memory;
-  std::vector<int64_t> loops; ///< counts of the open ones
+  StreamUse &use;
+  std::vector<Access> accesses; ///< of the current instruction
+  std::vector<int64_t> loops;   ///< counts of the open ones
   bool halted = false;
   std::string error;
 };

@@ -32,6 +32,12 @@ int64_t verifier::elementBytes(unsigned type) {
   return type < std::size(bytes) ? bytes[type] : 0;
 }
 
+Wide verifier::viewEndWide(const isa::View &view) {
+  return Wide(view.address) + Wide(view.slots - 1) * view.row_pitch +
+         Wide(view.pixels - 1) * view.pixel_pitch +
+         Wide(view.channels) * elementBytes(view.type);
+}
+
 namespace {
 
 /// The most memory a program may ask of the machine that models the chip, for
@@ -286,8 +292,7 @@ Status Verifier::verifyView(const CoreTables &core, const isa::View &view) {
                     "be 0",
                     view.slots, view.rows, view.pixels, view.channels));
   Wide pixel = Wide(view.channels) * element;
-  Wide row = Wide(view.pixels - 1) * view.pixel_pitch + pixel;
-  Wide end = Wide(view.address) + Wide(view.slots - 1) * view.row_pitch + row;
+  Wide end = viewEndWide(view);
   if (end > program.chip.memoryBytes())
     return fail(fmt::format("it ends at byte {}, beyond the core's {} bytes of "
                             "memory",
@@ -368,9 +373,12 @@ Status Verifier::run() {
       return status;
     if (Status status = verifyCells(core); !status)
       return status;
-    for (uint32_t s = 0; s < core.core->streams.size(); ++s)
-      if (Status status = verifyStream(tables, core, s); !status)
+    std::vector<StreamUse> uses(core.core->streams.size());
+    for (uint32_t s = 0; s < uses.size(); ++s)
+      if (Status status = verifyStream(tables, core, s, uses[s]); !status)
         return status;
+    if (Status status = verifyMemoryUse(tables, core, uses); !status)
+      return status;
   }
   return verifyCounters(tables);
 }

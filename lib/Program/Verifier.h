@@ -14,6 +14,9 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
+#include <string>
+#include <tuple>
 #include <vector>
 
 namespace cimc::verifier {
@@ -34,6 +37,12 @@ inline Error invalid(std::string message) {
 const char *typeName(unsigned type);
 /// Bytes of an element; 0 where there is no such type.
 int64_t elementBytes(unsigned type);
+/// The byte behind the last one of a view.
+Wide viewEndWide(const isa::View &view);
+/// The same of a view that lies in memory.
+inline int64_t viewEnd(const isa::View &view) {
+  return static_cast<int64_t>(viewEndWide(view));
+}
 
 /// The descriptors of one core, found by id.
 struct CoreTables {
@@ -55,9 +64,37 @@ struct Tables {
   std::vector<bool> fed, collected;
 };
 
-/// Loops balanced, operands known, addresses inside, for one stream.
+/// Core memory that an instruction reads or writes.
+struct Access {
+  int64_t begin = 0, end = 0;
+  bool writes = false;
+  std::string name; ///< "view 3", "the constants at 256"
+
+  bool overlaps(int64_t from, int64_t to) const {
+    return begin < to && from < end;
+  }
+  bool operator<(const Access &o) const {
+    return std::tie(begin, end, writes, name) <
+           std::tie(o.begin, o.end, o.writes, o.name);
+  }
+};
+
+/// What a stream uses of its core.
+struct StreamUse {
+  std::set<Access> accesses;
+  std::set<uint32_t> consumes, produces; ///< indices of this core's channels
+};
+
+/// Loops balanced, operands known, addresses inside, for one stream. Adds what
+/// it uses to `use`.
 Status verifyStream(const Tables &tables, const CoreTables &core,
-                    uint32_t streamIndex);
+                    uint32_t streamIndex, StreamUse &use);
+
+/// Streams of a core meet in channels only: a ring is written by its producers
+/// and read by its producers and consumers, constants are never written, and
+/// any other byte belongs to one stream. `uses` are those of its streams.
+Status verifyMemoryUse(const Tables &tables, const CoreTables &core,
+                       const std::vector<StreamUse> &uses);
 
 /// Every channel has its producers and consumers, every row is written and
 /// freed once, and a run of the counters over two samples ends.

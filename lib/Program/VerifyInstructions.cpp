@@ -54,6 +54,7 @@ void StreamVerifier::consumer(uint32_t id, uint32_t party) {
                      c->core));
   if (party >= c->consumers)
     fail(fmt::format("channel {} has consumers 0 to {}", id, c->consumers - 1));
+  use.consumes.insert(tables.channels.at(id));
 }
 
 void StreamVerifier::producer(uint32_t id, uint32_t party, bool inPlace) {
@@ -67,6 +68,8 @@ void StreamVerifier::producer(uint32_t id, uint32_t party, bool inPlace) {
         id, c->core));
   if (party >= c->producers)
     fail(fmt::format("channel {} has producers 0 to {}", id, c->producers - 1));
+  if (inPlace)
+    use.produces.insert(tables.channels.at(id));
 }
 
 const isa::View &StreamVerifier::view(const char *field, uint16_t id,
@@ -85,7 +88,20 @@ const isa::View &StreamVerifier::view(const char *field, uint16_t id,
   if (!(types >> v.type & 1))
     fail(fmt::format("{}: view {} holds {}, but this instruction takes {}",
                      field, id, typeName(v.type), typeNames(types)));
+  // Within the core's memory, by verifyView.
+  accesses.push_back({v.address, viewEnd(v), std::string_view(field) == "dst",
+                      fmt::format("view {}", id)});
   return v;
+}
+
+void StreamVerifier::separate() {
+  for (const Access &dst : accesses)
+    for (const Access &src : accesses)
+      if (dst.writes && !src.writes && dst.overlaps(src.begin, src.end))
+        fail(fmt::format("its destination, {} (bytes {} to {}), overlaps its "
+                         "source, {} (bytes {} to {})",
+                         dst.name, dst.begin, dst.end - 1, src.name, src.begin,
+                         src.end - 1));
 }
 
 const isa::Window &StreamVerifier::window(uint16_t id) {
@@ -119,6 +135,9 @@ void StreamVerifier::constants(const char *field, uint32_t address,
     fail(fmt::format(
         "{}: {} bytes at {} go beyond the core's {} bytes of memory", field,
         text(bytes), address, memory));
+  else
+    accesses.push_back({address, static_cast<int64_t>(address + bytes), false,
+                        fmt::format("the constants at {}", address)});
 }
 
 void StreamVerifier::covers(const char *field, const isa::View &src,
@@ -466,9 +485,12 @@ Status StreamVerifier::run() {
     if (Status status = isa::checkFields(info, isa::addressOf(instruction));
         !status)
       return invalid(where(info.mnemonic) + status.error().message);
+    accesses.clear();
     std::visit(*this, instruction);
+    separate();
     if (!error.empty())
       return invalid(where(info.mnemonic) + error);
+    use.accesses.insert(accesses.begin(), accesses.end());
     Wide times = 1;
     for (int64_t count : loops)
       times *= count;
@@ -486,6 +508,6 @@ Status StreamVerifier::run() {
 }
 
 Status verifier::verifyStream(const Tables &tables, const CoreTables &core,
-                              uint32_t streamIndex) {
-  return StreamVerifier(tables, core, streamIndex).run();
+                              uint32_t streamIndex, StreamUse &use) {
+  return StreamVerifier(tables, core, streamIndex, use).run();
 }

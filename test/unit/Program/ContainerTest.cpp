@@ -84,7 +84,7 @@ TEST_CASE("files") {
   REQUIRE(program);
   CHECK(serialize(*program) == serialize(smallProgram()));
   Program wrong = smallProgram();
-  wrong.channels[0].slots = 1;
+  wrong.channels[0].slots = wrong.cores[0].views[0].slots = 1;
   REQUIRE(save(wrong, path));
   program = load(path);
   REQUIRE(!program);

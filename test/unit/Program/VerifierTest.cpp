@@ -161,9 +161,12 @@ TEST_CASE("vector instructions") {
 
 TEST_CASE("moves and products of activations") {
   auto whole = [](Program &p) -> std::vector<isa::Instruction> & {
-    for (isa::View &v : p.cores[1].views) {
-      v.address += 1000;
+    for (uint16_t i = 0; i < 2; ++i) {
+      isa::View v = p.cores[1].views[i];
+      v.id = static_cast<uint16_t>(i + 2);
+      v.address = 1000 + 100 * i;
       v.slots = 4;
+      p.cores[1].views.push_back(v);
     }
     isa::Pattern pattern;
     pattern.element_bytes = 1;
@@ -175,7 +178,8 @@ TEST_CASE("moves and products of activations") {
     pattern.dst5 = 16;
     p.cores[1].patterns = {pattern};
     isa::Move move;
-    move.dst = 1;
+    move.src = 2;
+    move.dst = 3;
     auto &code = p.cores[1].streams[0].instructions;
     code.insert(code.begin(), move);
     return code;
@@ -185,7 +189,7 @@ TEST_CASE("moves and products of activations") {
                whole(p);
                p.cores[1].patterns[0].dst_offset = 1;
              }),
-             Contains("dst: elements 1 to 80 of view 1, which has 80"));
+             Contains("dst: elements 1 to 80 of view 3, which has 80"));
   CHECK_THAT(after([&](Program &p) {
                whole(p);
                p.cores[1].patterns[0].src5 = -1;
@@ -193,14 +197,14 @@ TEST_CASE("moves and products of activations") {
              Contains("src: elements -4 to 75"));
   CHECK_THAT(after([&](Program &p) {
                whole(p);
-               p.cores[1].views[1].slots = 3;
+               p.cores[1].views[3].slots = 3;
              }),
-             Contains("view 1 holds 3 of its 4 rows"));
+             Contains("view 3 holds 3 of its 4 rows"));
   CHECK_THAT(after([&](Program &p) {
                whole(p);
                p.cores[1].patterns[0].element_bytes = 2;
              }),
-             Contains("copies 2 bytes an element, but view 0 holds u8"));
+             Contains("copies 2 bytes an element, but view 2 holds u8"));
   CHECK_THAT(after([&](Program &p) {
                whole(p);
                p.cores[1].patterns[0].count0 = 0xffffffff;
@@ -273,17 +277,18 @@ TEST_CASE("rows are written and freed once") {
 TEST_CASE("deadlocks are found and explained") {
   // A window of three rows does not fit a ring of two.
   REFUSED(
-      p.channels[0].slots = 2,
+      p.channels[0].slots = p.cores[0].views[0].slots = 2,
       "the program deadlocks: core 0, stream 0 ('conv'), instruction 1, waits "
       "for 3 rows of channel 10 (2 arrived)");
   REFUSED(
-      p.channels[0].slots = 2,
+      p.channels[0].slots = p.cores[0].views[0].slots = 2,
       "the host (feeding channel 10), instruction 0, waits for one of the 2 "
       "slots of channel 10 to write row 2");
   // Slots need not divide rows.
   CHECK(after([](Program &p) {
           p.channels[1].slots = 3;
           p.channels[2].address = 100;
+          p.cores[1].views[1].address = 100;
         }) == "accepted");
   // Two streams of a core that wait for each other's first row.
   CHECK_THAT(after([](Program &p) {
@@ -319,4 +324,61 @@ TEST_CASE("a program that runs for hours is refused at once") {
   // A loop that only computes costs the verifier nothing.
   CHECK(after([&](Program &p) { loops(p, 30000, 30000, false); }) ==
         "accepted");
+}
+
+TEST_CASE("streams of a core share nothing but channels") {
+  // Core 0: input ring 0 to 23, sums from 64, result from 160, constants from
+  // 256. Core 70: rings 0 to 39 and 64 to 83.
+  REFUSED(p.cores[0].views[0].address = 4,
+          "core 0, stream 0 ('conv'): view 1 (bytes 4 to 27) is read from the "
+          "ring of channel 10 (bytes 0 to 23) and beyond it");
+  REFUSED(p.cores[0].views[2].address = 4,
+          "view 7 (bytes 4 to 23) is written over the ring of channel 10, "
+          "whose producer it is not");
+  auto overData = [](uint32_t address) {
+    return after([&](Program &p) {
+      p.cores[1].data = {{500, std::vector<uint8_t>(32)}};
+      p.cores[1].views.push_back(p.cores[1].views[1]);
+      p.cores[1].views[2].id = 2;
+      p.cores[1].views[2].address = address;
+      isa::Fill fill;
+      fill.dst = 2;
+      auto &code = p.cores[1].streams[0].instructions;
+      code.insert(code.begin(), fill);
+    });
+  };
+  CHECK_THAT(overData(512),
+             Contains("view 2 (bytes 512 to 531) is written over "
+                      "the data at 500, which never changes"));
+  CHECK_THAT(overData(490), Contains("is written over the data at 500 (bytes "
+                                     "500 to 531) and beyond it"));
+  CHECK(overData(532) == "accepted");
+  REFUSED(p.cores[0].views[2].address = 64,
+          "instruction 3 (requantize): its destination, view 7 (bytes 64 to "
+          "83), overlaps its source, view 2 (bytes 64 to 143)");
+  REFUSED(first<isa::Copy>(p, 1, 0).src = 1,
+          "instruction 3 (copy): its destination, view 1 (bytes 64 to 83), "
+          "overlaps its source, view 1");
+  // The second stream reads the first one's ring and never waits for it.
+  CHECK_THAT(after([](Program &p) {
+               p.cores[1].views.push_back(p.cores[1].views[0]);
+               p.cores[1].views[2].id = 2;
+               first<isa::Send>(p, 1, 1).src = 2;
+             }),
+             Contains("core 70, stream 1 ('conv'): view 2 (bytes 0 to 39) is "
+                      "read from the ring of channel 20, whose consumer it is "
+                      "not"));
+  // Both keep something at one place that is no ring.
+  CHECK_THAT(after([](Program &p) {
+               p.cores[1].views.push_back(p.cores[1].views[1]);
+               p.cores[1].views[2].id = 2;
+               p.cores[1].views[2].address = 500;
+               isa::Fill fill;
+               fill.dst = 2;
+               for (Stream &stream : p.cores[1].streams)
+                 stream.instructions.insert(stream.instructions.begin(), fill);
+             }),
+             Contains("core 70, stream 1 ('conv'): view 2 (bytes 500 to 519) "
+                      "overlaps view 2 (bytes 500 to 519) of stream 0 ('pass "
+                      "\"on\"'); streams share memory through channels only"));
 }

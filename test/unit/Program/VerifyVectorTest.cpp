@@ -21,7 +21,7 @@ namespace {
 constexpr uint8_t U8 = 1, I32 = 4, F32 = 5;
 
 /// The views of core 70 that the instructions below name.
-enum : uint16_t { Reals = 10, Sums, Ids, Flags, Results };
+enum : uint16_t { Reals = 10, Sums, Ids, Flags, Results, Others };
 
 /// What the verifier says of one more instruction.
 std::string with(const isa::Instruction &instruction) {
@@ -48,6 +48,7 @@ std::string with(const isa::Instruction &instruction) {
   view(Ids, I32, 1, 1, 6, 1);
   view(Flags, U8, 2, 3, 4, 2);
   view(Results, F32, 2, 3, 4, 1);
+  view(Others, F32, 2, 3, 4, 2);
   auto &code = core.streams[0].instructions;
   code.insert(code.begin(), instruction);
   Status status = verify(program);
@@ -120,6 +121,8 @@ TEST_CASE("blocks") {
   r.b = Ids;
   r.dst = Reals;
   r.block = 4;
+  CHECK_THAT(with(r), Contains("overlaps its source, view 10"));
+  r.dst = Others;
   CHECK(with(r) == "accepted");
   r.block = 3;
   CHECK_THAT(with(r),
