@@ -54,7 +54,7 @@ def NN_CastOp : NN_ShapedOp<"cast"> {
   let summary = "numeric conversion between unquantized element types";
   let description = [{
     Floats become integers toward zero and saturate, NaN becomes 0; integers
-    wrap; everything but 0 is true. Floats of 8 and 4 bits saturate with
+    wrap, those of 4 and 2 bits also floats' int32; everything but 0 is true. Floats of 8 and 4 bits saturate with
     `saturate`, else become infinity or NaN. The only operation on floats other
     than f32: models in float16, bfloat16 or float64 keep those types at their
     inputs, outputs and constants and are computed in f32.

@@ -8,6 +8,8 @@
 
 #include "Sched/Sched.h"
 
+#include "cimc/Support/Permute.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -137,15 +139,10 @@ public:
   LogicalResult io(IOOp op) {
     ArrayRef<int64_t> shape = op.getShape(), perm = op.getPerm();
     for (int64_t extent : shape)
-      if (extent < 1)
+      if (extent < 0)
         return op.emitOpError("has shape [")
-               << shape << "]; every axis must be at least 1";
-    std::vector<int64_t> axes = perm.vec();
-    std::sort(axes.begin(), axes.end());
-    bool isPermutation = axes.size() == shape.size();
-    for (size_t i = 0; isPermutation && i < axes.size(); ++i)
-      isPermutation = axes[i] == int64_t(i);
-    if (!isPermutation)
+               << shape << "]; every axis must be at least 0";
+    if (!cimc::isPermutation(perm.vec(), shape.size()))
       return op.emitOpError("has perm [")
              << perm << "], which is not a permutation of its " << shape.size()
              << " axes";

@@ -73,7 +73,8 @@ def Sched_IOOp : Sched_Op<"io", []> {
   let description = [{
     `shape` and `type` are those of the model. The rows on the channels are the
     tensor transposed by `perm`, in row-major order, cut into equal rows. An
-    input is sent to every channel; an output has one channel, to core -1.
+    input is sent to every channel; an output has one channel, to core -1, or
+    none where the tensor has no elements.
   }];
   let arguments = (ins StrAttr:$name, BoolAttr:$output, DenseI64ArrayAttr:$shape, TypeAttr:$type,
                        DenseI64ArrayAttr:$perm, TypedArrayAttrBase<FlatSymbolRefAttr, "channels">:$channels);

@@ -44,13 +44,17 @@ std::string cimc::fileNameOf(const std::string &name) {
 
 Status cimc::fitInput(HostTensor &tensor, const ModelIO &input,
                       const std::string &origin, BatchForm &form) {
+  form = BatchForm::One;
+  if (!input.isRead) {
+    tensor = HostTensor(input.type, input.shape);
+    return {};
+  }
   const std::vector<int64_t> &want = input.shape, &have = tensor.shape;
   auto tailEquals = [&](size_t skipHave, size_t skipWant) {
     return have.size() - skipHave == want.size() - skipWant &&
            std::equal(have.begin() + int64_t(skipHave), have.end(),
                       want.begin() + int64_t(skipWant));
   };
-  form = BatchForm::One;
   if (have == want) {
     // One sample.
   } else if (have.size() == want.size() + 1 && tailEquals(1, 0)) {
@@ -215,6 +219,8 @@ Result<InputSet> cimc::readInputs(const std::vector<std::string> &arguments,
   }
   std::vector<HostTensor> tensors;
   for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!found[i] && !inputs[i].isRead)
+      found[i].emplace(inputs[i].type, inputs[i].shape);
     if (!found[i])
       return Error{
           ExitCode::Usage,

@@ -59,6 +59,7 @@ cimc::networkIO(mlir::ModuleOp module) {
         fmt::format("input_{}", i));
     if (!io)
       return io.takeError();
+    io->isRead = !func.getArgument(i).use_empty();
     result.first.push_back(std::move(*io));
   }
   for (unsigned i = 0; i < func.getNumResults(); ++i) {
@@ -77,7 +78,8 @@ std::vector<ModelIO> cimc::programIO(const Program &program, bool outputs) {
   std::vector<ModelIO> result;
   for (const IOBinding &io : program.ios)
     if (io.isOutput == outputs)
-      result.push_back({io.name, io.type, io.shape});
+      result.push_back(
+          {io.name, io.type, io.shape, io.isOutput || !io.channels.empty()});
   return result;
 }
 

@@ -8,6 +8,7 @@
 
 #include "CIM/CIM.h"
 #include "cimc/Mapping/Passes.h"
+#include "cimc/Support/Permute.h"
 
 namespace cimc {
 #define GEN_PASS_DEF_CIMVERIFYMAPPED
@@ -36,22 +37,10 @@ LogicalResult verifyBinding(func::FuncOp function, DictionaryAttr attrs,
     return function.emitError()
            << what << " has " << shape.size() << " axes in cim.shape and "
            << perm.size() << " in cim.perm";
-  SmallVector<bool> seen(perm.size(), false);
-  int64_t elements = 1;
-  for (int64_t axis : perm.asArrayRef()) {
-    if (axis < 0 || axis >= perm.size() || seen[axis])
-      return function.emitError()
-             << "cim.perm of " << what << " is no permutation";
-    seen[axis] = true;
-    if (shape[axis] < 1 || shape[axis] > map.getNumElements())
-      return function.emitError()
-             << "cim.shape of " << what << " does not have the "
-             << map.getNumElements() << " elements of " << map;
-    elements *= shape[axis];
-    if (elements > map.getNumElements())
-      break;
-  }
-  if (elements != map.getNumElements())
+  if (!cimc::isPermutation(perm.asArrayRef().vec(), shape.size()))
+    return function.emitError()
+           << "cim.perm of " << what << " is no permutation";
+  if (cimc::countElements(shape.asArrayRef().vec()) != map.getNumElements())
     return function.emitError()
            << "cim.shape of " << what << " does not have the "
            << map.getNumElements() << " elements of " << map;

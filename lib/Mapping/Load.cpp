@@ -157,7 +157,8 @@ double LoadModel::vectorNs(Operation *op, int64_t pixels) const {
 
 /// Rows an operation keeps of its inputs, a row of its result, and its
 /// constants. Scheduling decides; this is what it usually comes to.
-int64_t LoadModel::bytesOf(Operation *op, int64_t pixels, bool least) const {
+int64_t LoadModel::bytesOf(Operation *op, int64_t pixels,
+                           ArrayRef<int64_t> heldRows, bool least) const {
   auto stream = cast<cim::StreamOpInterface>(op);
   bool isWide = windowOf(op) || isPixelwise(op);
   // Sums pass in chunks of a row.
@@ -170,6 +171,7 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels, bool least) const {
     return isSum(map) ? ceilDiv(bytes, ceilDiv(bytes, limit)) : bytes;
   };
   int64_t bytes = 0;
+  llvm::SmallDenseMap<Value, int64_t, 4> rings; // looked up only
   for (OpOperand &operand : op->getOpOperands()) {
     unsigned i = operand.getOperandNumber();
     Extents map(operand.get());
@@ -186,8 +188,14 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels, bool least) const {
                                           : need.need - need.done + need.mul;
     if (!least && need.mul != 0)
       ++rows;
-    bytes += std::clamp<int64_t>(rows, 1, map.rows) *
-             rowBytes(map, range.end - range.begin);
+    if (!heldRows.empty())
+      rows += heldRows[i];
+    int64_t ring = std::clamp<int64_t>(rows, 1, map.rows) *
+                   rowBytes(map, range.end - range.begin);
+    // A value that is read twice has one ring.
+    int64_t &shared = rings[operand.get()];
+    bytes += std::max<int64_t>(ring - shared, 0);
+    shared = std::max(shared, ring);
   }
   Extents out(op->getResult(0));
   bool isWhole =
@@ -205,12 +213,13 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels, bool least) const {
   return bytes;
 }
 
-Load LoadModel::of(Operation *op, int64_t pixels) const {
+Load LoadModel::of(Operation *op, int64_t pixels,
+                   ArrayRef<int64_t> heldRows) const {
   Extents out(op->getResult(0));
   auto rows = static_cast<double>(out.rows);
   Load load;
-  load.bytes = bytesOf(op, pixels, /*least=*/false);
-  load.leastBytes = bytesOf(op, pixels, /*least=*/true);
+  load.bytes = bytesOf(op, pixels, heldRows, /*least=*/false);
+  load.leastBytes = bytesOf(op, pixels, heldRows, /*least=*/true);
   load.controlNs =
       rows * static_cast<double>(kRowCycles) * 1e3 / chip.core.clock_mhz;
   bool isWide = windowOf(op) || isPixelwise(op);

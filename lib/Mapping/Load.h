@@ -47,8 +47,10 @@ public:
   explicit LoadModel(const ChipSpec &chip) : chip(chip), costs(chip) {}
 
   /// Of an operation that makes `pixels` of each row of its result. What it
-  /// sends is the caller's to say (sendNs).
-  Load of(mlir::Operation *op, int64_t pixels) const;
+  /// sends is the caller's to say (sendNs), and how many more rows of each
+  /// operand than its window it has to hold because another one comes later.
+  Load of(mlir::Operation *op, int64_t pixels,
+          llvm::ArrayRef<int64_t> heldRows = {}) const;
   /// Time a port or link of the network on chip is taken by `bytes`.
   double sendNs(double bytes) const;
   int64_t macrosOf(cim::MvmOp op) const;
@@ -57,7 +59,8 @@ public:
 
 private:
   double vectorNs(mlir::Operation *op, int64_t pixels) const;
-  int64_t bytesOf(mlir::Operation *op, int64_t pixels, bool least) const;
+  int64_t bytesOf(mlir::Operation *op, int64_t pixels,
+                  llvm::ArrayRef<int64_t> heldRows, bool least) const;
 
   const ChipSpec &chip;
   CostModel costs;

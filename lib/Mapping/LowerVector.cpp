@@ -127,6 +127,19 @@ Value Lowering::convert(Location loc, Value value, Type machine) {
                                 IntegerAttr());
 }
 
+/// The low `bits` bits of integers, as numbers with or without sign.
+Value Lowering::lowBits(Location loc, Value value, unsigned bits,
+                        bool isSigned) {
+  Type i32 = builder.getI32Type();
+  // (x + half) mod 2^bits - half has the sign that bit `bits - 1` says.
+  Value half = scalar(loc, i32, 1 << (bits - 1));
+  if (isSigned)
+    value = map(loc, numerics::Function::Add, value, half);
+  value = map(loc, numerics::Function::And, value,
+              scalar(loc, i32, (1 << bits) - 1));
+  return isSigned ? map(loc, numerics::Function::Sub, value, half) : value;
+}
+
 LogicalResult Lowering::lowerCast(nn::CastOp op) {
   Location loc = op.getLoc();
   Type from = getElementTypeOrSelf(op.getInput().getType());
@@ -143,6 +156,10 @@ LogicalResult Lowering::lowerCast(nn::CastOp op) {
     value = map(loc, numerics::Function::Equal, value,
                 scalar(loc, machineElement(to), 0));
   } else {
+    if (auto narrow = dyn_cast<IntegerType>(to);
+        narrow && narrow.getWidth() < 8 && !to.isInteger(1) && from != to)
+      value = lowBits(loc, convert(loc, value, builder.getI32Type()),
+                      narrow.getWidth(), !narrow.isUnsigned());
     value = convert(loc, value, machineElement(to));
   }
   define(op.getResult(), value, input.perm);

@@ -208,6 +208,8 @@ private:
   mlir::Value map(mlir::Location loc, numerics::Function function,
                   mlir::Value a, mlir::Value b = {},
                   numerics::Parameters parameters = {});
+  mlir::Value lowBits(mlir::Location loc, mlir::Value value, unsigned bits,
+                      bool isSigned);
   mlir::Value convert(mlir::Location loc, mlir::Value value,
                       mlir::Type machine);
   /// One element for all along `axes`; `perm` is the layout of the result, in

@@ -9,6 +9,7 @@
 #include "StreamGraph.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -22,6 +23,7 @@ StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
   llvm::DenseMap<Value, int64_t> numbers;
   for (Operation &op : function.getBody().front()) {
     bool returns = isa<func::ReturnOp>(op);
+    SmallVector<int64_t> held = heldRows(&op);
     if (!returns && (!isa<cim::StreamOpInterface>(op) || isGlue(&op)))
       continue;
     int64_t at = returns ? -1 : static_cast<int64_t>(items.size());
@@ -34,7 +36,7 @@ StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
     if (returns)
       continue;
     Item item;
-    item.load = model.of(&op, Extents(op.getResult(0)).pixels);
+    item.load = model.of(&op, Extents(op.getResult(0)).pixels, held);
     if (!item.load.macros)
       for (size_t e = firstEdge; e < edges.size() && item.near < 0; ++e)
         item.near = edges[e].from;
@@ -46,6 +48,34 @@ StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
     if (edge.from >= 0 && !(edge.to >= 0 && items[edge.to].near == edge.from &&
                             isBeside(ops[edge.to]->getOpOperand(0))))
       items[edge.from].load.outNs += model.sendNs(edge.bytes);
+}
+
+SmallVector<int64_t> StreamGraph::heldRows(Operation *op) {
+  auto stream = dyn_cast<cim::StreamOpInterface>(op);
+  if (!stream)
+    return {};
+  // When the result could begin, as far as each operand is concerned.
+  SmallVector<double> ready;
+  for (OpOperand &operand : op->getOpOperands()) {
+    Extents map(operand.get());
+    cim::RowDependence need =
+        stream.getRowDependence(operand.getOperandNumber());
+    int64_t rows = std::clamp<int64_t>(need.need, 1, map.rows) - 1;
+    ready.push_back(begins.lookup(operand.get()) +
+                    (isGlue(op) ? 0
+                                : static_cast<double>(rows) /
+                                      static_cast<double>(map.rows)));
+  }
+  double begin =
+      ready.empty() ? 0 : *std::max_element(ready.begin(), ready.end());
+  begins[op->getResult(0)] = begin;
+  SmallVector<int64_t> held;
+  for (auto [operand, own] : llvm::zip(op->getOperands(), ready))
+    held.push_back(
+        std::llround(std::ceil(std::min(begin - own, 1.0) *
+                                   static_cast<double>(Extents(operand).rows) -
+                               1e-6)));
+  return held;
 }
 
 /// Adds an edge from everyone who makes some of pixels `range` of `value`.

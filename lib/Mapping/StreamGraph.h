@@ -40,12 +40,19 @@ private:
     int64_t from, to, value;
     double bytes;
   };
+  /// How many rows of each operand wait for the operand that comes last, as in
+  /// the shorter branch of a residual connection. Sets what the operation's
+  /// result begins at.
+  llvm::SmallVector<int64_t> heldRows(mlir::Operation *op);
   void connect(mlir::Value value, PixelRange range, int64_t to, int64_t number);
 
   mlir::func::FuncOp function;
   const LoadModel &model;
   std::vector<Edge> edges;
   llvm::DenseMap<mlir::Operation *, int64_t> index;
+  /// When the first row of a value is there, if every map takes one unit of
+  /// time from its first row to its last; looked up only.
+  llvm::DenseMap<mlir::Value, double> begins;
 };
 
 } // namespace cimc::mapping

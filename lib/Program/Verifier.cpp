@@ -14,6 +14,7 @@
 #include "Verifier.h"
 
 #include "cimc/Support/MachineTypes.h"
+#include "cimc/Support/Permute.h"
 
 #include <algorithm>
 #include <tuple>
@@ -140,24 +141,24 @@ Status Verifier::verifyIO() {
           "{} '{}': {}", io.isOutput ? "output" : "input", io.name, what));
     };
     Wide bytes = static_cast<Wide>(byteSize(machineType(io.type)));
+    bool isEmpty = false;
     for (int64_t size : io.shape) {
-      if (size < 1)
+      if (size < 0)
         return fail(fmt::format("shape {} has an axis of {}",
                                 shapeString(io.shape), size));
-      bytes *= size;
+      isEmpty |= size == 0;
+      bytes *= std::max<int64_t>(size, 1);
       if (bytes > maxHostBytes)
         return fail(fmt::format("shape {} takes more than {} bytes",
                                 shapeString(io.shape), maxHostBytes));
     }
-    std::vector<int64_t> axes = io.perm;
-    std::sort(axes.begin(), axes.end());
-    bool isPermutation = axes.size() == io.shape.size();
-    for (size_t i = 0; i < axes.size() && isPermutation; ++i)
-      isPermutation = axes[i] == static_cast<int64_t>(i);
-    if (!isPermutation)
+    if (!isPermutation(io.perm, io.shape.size()))
       return fail(fmt::format("perm [{}] is not a permutation of its {} axes",
                               fmt::join(io.perm, ", "), io.shape.size()));
-    if (io.isOutput && io.channels.size() != 1)
+    if (isEmpty && !io.channels.empty())
+      return fail(
+          fmt::format("has no elements, but {} channels", io.channels.size()));
+    if (io.isOutput && !isEmpty && io.channels.size() != 1)
       return fail(fmt::format("has {} channels; an output has one",
                               io.channels.size()));
     for (uint32_t id : io.channels) {

@@ -44,7 +44,7 @@ Result<Binding> readBinding(func::FuncOp function, DictionaryAttr attrs,
                     "' does not say by cim.shape and cim.perm which tensor of "
                     "the model it is"};
   if (!map || !map.hasStaticShape() || !shape || !perm ||
-      shape.size() != perm.size() || !elementDType(map.getElementType()))
+      !elementDType(map.getElementType()))
     return invalid;
   Binding binding{shape.asArrayRef().vec(), perm.asArrayRef().vec(), map,
                   *elementDType(map.getElementType())};
@@ -54,17 +54,8 @@ Result<Binding> readBinding(func::FuncOp function, DictionaryAttr attrs,
       return invalid;
     binding.type = *type;
   }
-  std::vector<bool> seen(binding.perm.size(), false);
-  int64_t size = 1;
-  for (int64_t axis : binding.perm) {
-    if (axis < 0 || axis >= static_cast<int64_t>(seen.size()) || seen[axis] ||
-        binding.shape[axis] < 1 ||
-        binding.shape[axis] > map.getNumElements() / size)
-      return invalid;
-    seen[axis] = true;
-    size *= binding.shape[axis];
-  }
-  if (size != map.getNumElements())
+  if (!isPermutation(binding.perm, binding.shape.size()) ||
+      countElements(binding.shape) != map.getNumElements())
     return invalid;
   return binding;
 }

@@ -235,10 +235,10 @@ static To castValue(From value, DType type) {
       else
         return static_cast<To>(value);
     }
-    // The low bits of an integer.
+    // The low bits of an integer; of a float, those of its int32.
     int64_t wide;
     if constexpr (std::is_floating_point_v<From>)
-      wide = truncated<int64_t>(value);
+      wide = truncated<int32_t>(value);
     else
       wide = static_cast<int64_t>(value);
     wide &= (1 << bits) - 1;

@@ -268,6 +268,8 @@ static void insertCopies(func::FuncOp function) {
         (isa<cim::ConcatOp>(op) && isAlias(op)))
       for (OpOperand &operand : op->getOpOperands()) {
         Value value = stripAliases(operand.get());
+        if (mapType(value).getNumElements() == 0)
+          continue;
         if (isa<BlockArgument>(value) || value.getDefiningOp<cim::ConstantOp>())
           places.push_back(&operand);
       }
@@ -326,6 +328,11 @@ FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
       operands.push_back(&plan.delayed(delay));
     for (OpOperand *operand : operands) {
       Value value = operand->get();
+      // The host makes a result without elements itself.
+      if (returns && mapType(value).getNumElements() == 0) {
+        plan.outputs.push_back(std::nullopt);
+        continue;
+      }
       if (stripAliases(value).getDefiningOp<cim::ConstantOp>()) {
         plan.sources[operand] = Source();
         continue;

@@ -68,7 +68,7 @@ public:
   std::vector<PlannedChannel> channels;
   /// By argument: the channels the host feeds. By result: the one it reads.
   std::vector<std::vector<unsigned>> inputs;
-  std::vector<unsigned> outputs;
+  std::vector<std::optional<unsigned>> outputs;
 
   llvm::ArrayRef<Destination> destinations(mlir::Value value) const;
   Source source(mlir::OpOperand &operand) const;

@@ -86,7 +86,9 @@ struct ConvertCIMToSched
         cast<func::ReturnOp>(function->getBody().front().getTerminator());
     for (auto [i, value] : llvm::enumerate(returned.getOperands()))
       emitIO(builder, value.getLoc(), *plan, function->getResultAttrDict(i),
-             value.getType(), true, i, plan->outputs[i]);
+             value.getType(), true, i,
+             plan->outputs[i] ? ArrayRef<unsigned>(*plan->outputs[i])
+                              : ArrayRef<unsigned>());
 
     StreamEmitter emitter(program, *plan, *chip);
     emitter.emitChannels();

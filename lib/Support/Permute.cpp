@@ -8,6 +8,7 @@
 
 #include "cimc/Support/Permute.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -86,4 +87,29 @@ void cimc::unpermute(const std::vector<int64_t> &shape,
                      const std::vector<int64_t> &perm, size_t width,
                      const void *from, void *to) {
   copy(shape, perm, width, from, to, /*inverse=*/true);
+}
+
+bool cimc::isPermutation(const std::vector<int64_t> &perm, size_t rank) {
+  std::vector<int64_t> axes = perm;
+  std::sort(axes.begin(), axes.end());
+  for (size_t i = 0; i < axes.size(); ++i)
+    if (axes[i] != static_cast<int64_t>(i))
+      return false;
+  return axes.size() == rank;
+}
+
+int64_t cimc::countElements(const std::vector<int64_t> &shape) {
+  auto has = [&](auto test) {
+    return std::any_of(shape.begin(), shape.end(), test);
+  };
+  if (has([](int64_t size) { return size < 0; }))
+    return -1;
+  // Sizes beside a 0 may be of any length.
+  if (has([](int64_t size) { return size == 0; }))
+    return 0;
+  int64_t product = 1;
+  for (int64_t size : shape)
+    if (__builtin_mul_overflow(product, size, &product))
+      return -1;
+  return product;
 }

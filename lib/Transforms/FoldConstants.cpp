@@ -70,7 +70,8 @@ struct FoldOperation : RewritePattern {
     // Weighted sums of constants are not worth their time; dequantized
     // weights are wanted as integers.
     if (isa<nn::DequantizeOp, nn::ConvOp, nn::MatMulOp, nn::MaxPoolOp,
-            nn::AvgPoolOp, nn::GlobalAvgPoolOp, nn::ReshapeOp>(op))
+            nn::AvgPoolOp, nn::GlobalAvgPoolOp, nn::ReshapeOp>(op) &&
+        llvm::none_of(op->getOperands(), isEmpty))
       return failure();
     auto type = cast<RankedTensorType>(op->getResult(0).getType());
     if (type.getNumElements() > kMaxFolded || type.getNumElements() == 0)

@@ -35,11 +35,14 @@ struct NNCanonicalize : cimc::impl::NNCanonicalizeBase<NNCanonicalize> {
     transforms::addTransposePatterns(set);
     transforms::addIdentityPatterns(set);
     transforms::addBroadcastPatterns(set);
+    transforms::addEmptyPatterns(set);
     patterns = std::move(set);
     return success();
   }
 
   void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      transforms::replaceEmptyArguments(function);
     GreedyRewriteConfig config;
     // Constants keep their places and names; CSE below joins equal ones.
     config.enableConstantCSE(false);

@@ -12,6 +12,7 @@
 #include "NN/NN.h"
 #include "cimc/Support/HostTensor.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/PatternMatch.h"
 
 #include <optional>
@@ -34,6 +35,13 @@ void addIdentityPatterns(mlir::RewritePatternSet &patterns);
 
 /// Repetition and shapes that later operations undo (FoldBroadcasts.cpp).
 void addBroadcastPatterns(mlir::RewritePatternSet &patterns);
+
+/// Tensors without elements (FoldEmpty.cpp).
+void addEmptyPatterns(mlir::RewritePatternSet &patterns);
+/// Nobody reads an argument without elements: its uses become constants.
+void replaceEmptyArguments(mlir::func::FuncOp function);
+/// Whether a tensor has no elements.
+bool isEmpty(mlir::Value value);
 
 /// The value of a constant operation of float type; nothing otherwise.
 std::optional<HostTensor> floatConstant(mlir::Value value);

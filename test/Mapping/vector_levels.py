@@ -97,6 +97,10 @@ def integers(n):
     for a, b in (("f32", "i64"), ("i64", "f32"), ("f32", "i1"), ("i1", "f32"), ("i32", "i8"), ("f64", "f32"),
                  ("f32", "f16"), ("f16", "f32"), ("ui8", "i64")):
         n.op("cast", [([3, 5], a)], "", tensor([3, 5], b))
+    # The low bits.
+    for a in ("f32", "i64", "i8"):
+        for b in ("i4", "ui4", "i2", "ui2"):
+            n.op("cast", [([3, 17], a, -40, 40)], "", tensor([3, 17], b))
 
 
 def products(n):

@@ -24,6 +24,9 @@ struct ModelIO {
   std::string name;
   DType type = DType::F32;
   std::vector<int64_t> shape;
+  /// Of an input: whether the network depends on it. Others take any tensor and
+  /// need none.
+  bool isRead = true;
 };
 
 /// A network that can be run, at whatever level. `run` is thread safe and takes

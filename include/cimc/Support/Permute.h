@@ -28,6 +28,13 @@ void unpermute(const std::vector<int64_t> &shape,
                const std::vector<int64_t> &perm, size_t width, const void *from,
                void *to);
 
+/// Whether `perm` holds every axis of a tensor of `rank` axes once.
+bool isPermutation(const std::vector<int64_t> &perm, size_t rank);
+
+/// The number of elements; -1 where a size is negative or int64 does not hold
+/// their number.
+int64_t countElements(const std::vector<int64_t> &shape);
+
 } // namespace cimc
 
 #endif // CIMC_SUPPORT_PERMUTE_H

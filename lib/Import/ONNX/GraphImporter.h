@@ -128,6 +128,8 @@ private:
   /// First node that makes a name, for graphs that are not sorted.
   llvm::StringMap<int> producers;
   llvm::StringMap<llvm::SmallVector<int, 2>> consumers;
+  /// Names that a node reads, here or in a subgraph, or that are outputs.
+  llvm::StringSet<> read;
   Opsets opsets;
   uint64_t foldedBytes = 0;
   Problems problems;

@@ -42,6 +42,9 @@ GraphImporter::inputShape(const onnx::ValueInfoProto &input) {
                 name, shapeString(shape), declaredShape(type.shape()));
     return shape;
   }
+  bool isRead = read.contains(input.name());
+  if (!type.has_shape() && !isRead)
+    return Shape();
   if (!type.has_shape()) {
     problems.addOpen(fmt::format("{}: input '{}' has no shape; give it one "
                                  "with --input-shape {}=...",
@@ -51,6 +54,9 @@ GraphImporter::inputShape(const onnx::ValueInfoProto &input) {
   OpenDims open = openDims(type.shape(), options);
   if (open.text.empty())
     return open.shape;
+  // Whatever is given for an input that nobody reads, it is not used.
+  if (!isRead)
+    return open.suggestion;
   problems.addOpen(fmt::format(
       "{}: input '{}' ({}) leaves {} open; {}, for example with "
       "{}{}--input-shape {}={}",

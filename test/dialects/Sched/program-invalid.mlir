@@ -164,8 +164,8 @@ module {
 module {
   sched.program @main {
     sched.channel @x {core = 0 : i64, rows = 2 : i64, row_bytes = 4 : i64}
-    // expected-error @+1 {{has shape [2, 0]; every axis must be at least 1}}
-    sched.io "x" {output = false, shape = array<i64: 2, 0>, perm = array<i64: 0, 1>, type = i8, channels = [@x]}
+    // expected-error @+1 {{has shape [2, -1]; every axis must be at least 0}}
+    sched.io "x" {output = false, shape = array<i64: 2, -1>, perm = array<i64: 0, 1>, type = i8, channels = [@x]}
   }
 }
 

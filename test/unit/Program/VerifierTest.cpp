@@ -61,7 +61,9 @@ TEST_CASE("channels") {
 }
 
 TEST_CASE("inputs and outputs") {
-  REFUSED(p.ios[0].shape[0] = 0, "input 'x': shape 0x2x4x4 has an axis of 0");
+  REFUSED(p.ios[0].shape[0] = -1,
+          "input 'x': shape -1x2x4x4 has an axis of -1");
+  REFUSED(p.ios[0].shape[0] = 0, "input 'x': has no elements, but 1 channels");
   REFUSED(p.ios[0].shape[0] = INT64_MAX, "takes more than");
   REFUSED(p.ios[0].perm[0] = 3, "is not a permutation of its 4 axes");
   REFUSED(p.ios[0].perm.pop_back(), "is not a permutation of its 4 axes");
