@@ -10,7 +10,11 @@
 #include "Constants.h"
 #include "Lowering.h"
 
+#include "cimc/Reference/Elements.h"
+#include "cimc/Support/SmallFloat.h"
 #include "cimc/Support/VectorOps.h"
+
+#include <limits>
 
 using namespace mlir;
 
@@ -144,9 +148,6 @@ LogicalResult Lowering::lowerCast(nn::CastOp op) {
   Location loc = op.getLoc();
   Type from = getElementTypeOrSelf(op.getInput().getType());
   Type to = getElementTypeOrSelf(op.getResult().getType());
-  if (auto real = dyn_cast<FloatType>(to);
-      real && real.getWidth() <= 8 && !op.getSaturate())
-    return fail(op, "floats of 8 and 4 bits are rounded with saturation only");
   Map input = use(op.getInput());
   Value value = input.value;
   if (to.isInteger(1) && !from.isInteger(1)) {
@@ -161,6 +162,19 @@ LogicalResult Lowering::lowerCast(nn::CastOp op) {
       value = lowBits(loc, convert(loc, value, builder.getI32Type()),
                       narrow.getWidth(), !narrow.isUnsigned());
     value = convert(loc, value, machineElement(to));
+    // The host rounds floats of 8 and 4 bits, and keeps what is too large so.
+    std::optional<DType> narrow = reference::elementDType(to);
+    if (narrow && cimc::isFloat(*narrow) && byteSize(*narrow) == 1 &&
+        *narrow != DType::F8E8M0 && op.getSaturate()) {
+      constexpr float huge = std::numeric_limits<float>::max();
+      float largest = fromSmallFloat(*narrow, toSmallFloat(*narrow, huge));
+      // In this order NaN stays.
+      Type f32 = builder.getF32Type();
+      value =
+          map(loc, numerics::Function::Max, scalar(loc, f32, -largest), value);
+      value =
+          map(loc, numerics::Function::Min, scalar(loc, f32, largest), value);
+    }
   }
   define(op.getResult(), value, input.perm);
   return success();

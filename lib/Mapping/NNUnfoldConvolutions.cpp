@@ -148,6 +148,57 @@ Value unfoldConv(nn::ConvOp op, OpBuilder &builder) {
   return unfold(emit, conv, Emitter::shapeOf(op.getResult()));
 }
 
+/// The input with zeros between its pixels, and the weights turned round, are
+/// an ordinary convolution.
+Value unfoldConvTranspose(nn::ConvTransposeOp op, OpBuilder &builder) {
+  Emitter emit(builder, op.getLoc());
+  Value input = op.getInput();
+  Dims weight = Emitter::shapeOf(op.getWeight());
+  int64_t axes = int64_t(weight.size()) - 2, G = op.getGroup();
+  Dims begin, end;
+  for (int64_t a = 0; a < axes; ++a) {
+    Dims shape = Emitter::shapeOf(input);
+    int64_t stride = op.getStrides()[a];
+    if (stride > 1) {
+      Dims apart = shape, low(shape.size() + 1, 0);
+      apart.insert(apart.begin() + 3 + a, 1);
+      Dims wide = apart, high = low;
+      wide[3 + a] = stride;
+      high[3 + a] = stride - 1;
+      input = nn::PadOp::create(builder, emit.loc, emit.type(wide),
+                                emit.reshape(input, apart), low, high,
+                                APFloat(0.0f));
+      shape[2 + a] *= stride;
+      input = emit.reshape(input, shape);
+    }
+    int64_t reach = (weight[2 + a] - 1) * op.getDilations()[a];
+    begin.push_back(reach - op.getPads()[a]);
+    // There are zeros behind the last pixel too.
+    end.push_back(reach - op.getPads()[axes + a] + op.getOutputPadding()[a] -
+                  (stride - 1));
+  }
+  // [G, C/G, M/G, kernel] to [M, C/G, kernel], backwards.
+  Dims starts(weight.size(), 0), steps(weight.size(), 1);
+  for (int64_t a = 0; a < axes; ++a) {
+    starts[2 + a] = weight[2 + a] - 1;
+    steps[2 + a] = -1;
+  }
+  Value turned = emit.slice(op.getWeight(), starts, weight, steps);
+  Dims grouped = {G, weight[0] / G, weight[1]}, perm = {0, 2, 1},
+       merged = {G * weight[1], weight[0] / G};
+  for (int64_t a = 0; a < axes; ++a) {
+    grouped.push_back(weight[2 + a]);
+    merged.push_back(weight[2 + a]);
+    perm.push_back(3 + a);
+  }
+  turned =
+      emit.reshape(emit.transpose(emit.reshape(turned, grouped), perm), merged);
+  Convolution conv{
+      emit.pad(input, begin, end), turned, op.getBias(), Dims(axes, 1),
+      Dims(op.getDilations()),     G};
+  return unfold(emit, conv, Emitter::shapeOf(op.getResult()));
+}
+
 bool isFloat(Operation *op) {
   return llvm::all_of(op->getOperands(), [](Value operand) {
     return getElementTypeOrSelf(operand.getType()).isF32();
@@ -160,14 +211,16 @@ struct NNUnfoldConvolutions
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op);
-      if (weighted && isa<nn::ConvOp>(op) && isFloat(op) &&
+      if (weighted && isa<nn::ConvOp, nn::ConvTransposeOp>(op) && isFloat(op) &&
           !weighted.getWeightMatrix())
         ops.push_back(op);
     });
     for (Operation *op : ops) {
       OpBuilder builder(op);
+      auto conv = dyn_cast<nn::ConvOp>(op);
       op->getResult(0).replaceAllUsesWith(
-          unfoldConv(cast<nn::ConvOp>(op), builder));
+          conv ? unfoldConv(conv, builder)
+               : unfoldConvTranspose(cast<nn::ConvTransposeOp>(op), builder));
       op->erase();
     }
   }

@@ -133,7 +133,8 @@ HostTensor fromMachine(const HostTensor &tensor, DType type) {
       break;
     }
     for (int64_t i = 0; i < size; ++i) {
-      uint16_t bits = toSmallFloat(type, tensor.as<float>()[i]);
+      uint16_t bits = toSmallFloat(type, tensor.as<float>()[i],
+                                   /*saturate=*/false);
       std::memcpy(result.data.data() + i * byteSize(type), &bits,
                   byteSize(type));
     }

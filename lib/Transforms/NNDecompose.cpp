@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Decompose.h"
+
 #include "cimc/Transforms/Passes.h"
 
-#include "NN/NN.h"
 #include "cimc/Reference/Evaluator.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Builders.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace cimc {
@@ -22,14 +22,9 @@ namespace cimc {
 
 using namespace mlir;
 using namespace cimc;
+using namespace cimc::transforms;
 
 namespace {
-
-using Dims = SmallVector<int64_t, 6>;
-
-Dims shapeOf(Value value) {
-  return Dims(cast<RankedTensorType>(value.getType()).getShape());
-}
 
 /// Whether no element of the value can be minus infinity.
 bool isFinite(Value value) {
@@ -43,83 +38,12 @@ bool isFinite(Value value) {
   return true;
 }
 
-/// Builds operations of the nn level in place of one.
-class Builder {
-public:
-  explicit Builder(Operation *op)
-      : builder(op), loc(op->getLoc()),
-        f32(Float32Type::get(op->getContext())) {}
-
-  RankedTensorType type(ArrayRef<int64_t> shape, Type element = {}) {
-    return RankedTensorType::get(shape, element ? element : Type(f32));
-  }
-  Value scalar(float number) {
-    auto t = type({});
-    return nn::ConstantOp::create(builder, loc, t,
-                                  DenseElementsAttr::get(t, APFloat(number)));
-  }
-  Value constant(const HostTensor &tensor, StringRef name) {
-    ElementsAttr value = toElementsAttr(tensor, builder.getContext(), name);
-    return nn::ConstantOp::create(builder, loc, value.getType(), value);
-  }
-  template <typename Op>
-  Value binary(Value a, Value b, ArrayRef<int64_t> shape) {
-    return Op::create(builder, loc, type(shape), a, b);
-  }
-  template <typename Op> Value unary(Value a) {
-    return Op::create(builder, loc, a.getType(), a);
-  }
-  Value reshape(Value a, ArrayRef<int64_t> shape) {
-    if (ArrayRef<int64_t>(shapeOf(a)) == shape)
-      return a;
-    return nn::ReshapeOp::create(builder, loc, type(shape), a);
-  }
-  Value transpose(Value a, ArrayRef<int64_t> perm) {
-    Dims shape;
-    for (int64_t axis : perm)
-      shape.push_back(shapeOf(a)[axis]);
-    return nn::TransposeOp::create(builder, loc, type(shape), a, perm);
-  }
-  Value matmul(Value a, Value b, ArrayRef<int64_t> shape, bool transposeB) {
-    return nn::MatMulOp::create(builder, loc, type(shape), a, b, Value(),
-                                /*transpose_a=*/false, transposeB);
-  }
-  Value slice(Value a, int64_t axis, int64_t start, int64_t size,
-              int64_t step) {
-    Dims sizes = shapeOf(a), starts(sizes.size(), 0), steps(sizes.size(), 1);
-    starts[axis] = start;
-    sizes[axis] = size;
-    steps[axis] = step;
-    return nn::SliceOp::create(builder, loc, type(sizes), a, starts, sizes,
-                               steps);
-  }
-  Value concat(ArrayRef<Value> parts, int64_t axis) {
-    Dims shape = shapeOf(parts.front());
-    shape[axis] = 0;
-    for (Value part : parts)
-      shape[axis] += shapeOf(part)[axis];
-    return nn::ConcatOp::create(builder, loc, type(shape), parts, axis);
-  }
-
-  /// Along `axes`, which keep length 1.
-  template <typename Op> Value reduce(Value a, ArrayRef<int64_t> axes) {
-    Dims shape = shapeOf(a);
-    for (int64_t axis : axes)
-      shape[axis] = 1;
-    return Op::create(builder, loc, type(shape), a, axes, /*keep_dims=*/true);
-  }
-
-  OpBuilder builder;
-  Location loc;
-  FloatType f32;
-};
-
 //===----------------------------------------------------------------------===//
 // Normalizations
 //===----------------------------------------------------------------------===//
 
 /// x / sqrt(mean of squares + epsilon), along `axes`.
-Value overRootMeanSquare(Builder &b, Value x, ArrayRef<int64_t> axes,
+Value overRootMeanSquare(NNBuilder &b, Value x, ArrayRef<int64_t> axes,
                          float epsilon) {
   Dims shape = shapeOf(x);
   Value mean =
@@ -139,7 +63,7 @@ Dims axesFrom(Value x, int64_t axis) {
 }
 
 Value decompose(nn::LayerNormOp op) {
-  Builder b(op);
+  NNBuilder b(op);
   Value x = op.getInput();
   Dims axes = axesFrom(x, op.getAxis()), shape = shapeOf(x);
   Value centred =
@@ -154,7 +78,7 @@ Value decompose(nn::LayerNormOp op) {
 }
 
 Value decompose(nn::RMSNormOp op) {
-  Builder b(op);
+  NNBuilder b(op);
   Value x = op.getInput();
   Value y = overRootMeanSquare(b, x, axesFrom(x, op.getAxis()),
                                op.getEpsilon().convertToFloat());
@@ -164,7 +88,7 @@ Value decompose(nn::RMSNormOp op) {
 }
 
 Value decompose(nn::LogSoftmaxOp op) {
-  Builder b(op);
+  NNBuilder b(op);
   Value x = op.getInput();
   Dims shape = shapeOf(x);
   auto axis = static_cast<int64_t>(op.getAxis());
@@ -176,7 +100,7 @@ Value decompose(nn::LogSoftmaxOp op) {
 }
 
 Value decompose(nn::BatchNormOp op) {
-  Builder b(op);
+  NNBuilder b(op);
   Dims shape = shapeOf(op.getInput());
   // One number a channel, axis 1.
   Dims wide(shape.size() > 1 ? shape.size() - 1 : 1, 1);
@@ -199,7 +123,7 @@ Value decompose(nn::BatchNormOp op) {
 //===----------------------------------------------------------------------===//
 
 /// [B, G, T, E] with every head repeated: [B, H, T, E].
-Value repeatHeads(Builder &b, Value value, int64_t heads) {
+Value repeatHeads(NNBuilder &b, Value value, int64_t heads) {
   Dims shape = shapeOf(value);
   if (shape[1] == heads)
     return value;
@@ -212,7 +136,7 @@ Value repeatHeads(Builder &b, Value value, int64_t heads) {
 }
 
 Value decompose(nn::AttentionOp op) {
-  Builder b(op);
+  NNBuilder b(op);
   Dims query = shapeOf(op.getQuery());
   Value key = repeatHeads(b, op.getKey(), query[1]);
   Value value = repeatHeads(b, op.getValue(), query[1]);
@@ -242,7 +166,7 @@ Value decompose(nn::AttentionOp op) {
 }
 
 Value decompose(nn::RotaryEmbeddingOp op) {
-  Builder b(op);
+  NNBuilder b(op);
   Dims shape = shapeOf(op.getInput());
   auto last = static_cast<int64_t>(shape.size()) - 1;
   int64_t half = shapeOf(op.getCosine()).back(), channels = shape[last];
@@ -336,7 +260,7 @@ std::optional<HostTensor> singleRows(const HostTensor &matrix) {
 }
 
 Value decompose(nn::ResizeOp op) {
-  Builder b(op);
+  NNBuilder b(op);
   Value value = op.getInput();
   Dims in = shapeOf(value), out = shapeOf(op.getResult());
   // What lies outside a region is a number, no combination of elements.
@@ -381,25 +305,33 @@ struct NNDecompose : cimc::impl::NNDecomposeBase<NNDecompose> {
   void runOnOperation() override {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) { ops.push_back(op); });
-    for (Operation *op : ops) {
-      if (!llvm::all_of(op->getResultTypes(), [](Type type) {
-            auto shaped = dyn_cast<ShapedType>(type);
-            return shaped && shaped.getElementType().isF32();
-          }))
-        continue;
-      Value value = llvm::TypeSwitch<Operation *, Value>(op)
-                        .Case<nn::AttentionOp, nn::RotaryEmbeddingOp,
-                              nn::ResizeOp, nn::LayerNormOp, nn::RMSNormOp,
-                              nn::LogSoftmaxOp, nn::BatchNormOp>(
-                            [](auto concrete) { return decompose(concrete); })
-                        .Default(Value());
-      if (!value)
-        continue;
-      op->emitRemark() << op->getName()
-                       << " is made of operations of the vector unit";
-      op->getResult(0).replaceAllUsesWith(value);
-      op->erase();
-    }
+    for (Operation *op : ops)
+      run(op);
+  }
+
+  void run(Operation *op) {
+    SmallVector<Value> values;
+    if (auto reverse = dyn_cast<nn::ReverseSequenceOp>(op))
+      values.push_back(decomposeSampling(reverse));
+    else if (llvm::all_of(op->getResults(), isFloatTensor))
+      llvm::TypeSwitch<Operation *>(op)
+          .Case<nn::AttentionOp, nn::RotaryEmbeddingOp, nn::ResizeOp,
+                nn::LayerNormOp, nn::RMSNormOp, nn::LogSoftmaxOp,
+                nn::BatchNormOp>([&](auto concrete) {
+            values.push_back(decompose(concrete));
+          })
+          .Case<nn::GridSampleOp, nn::RoiAlignOp, nn::DeformConvOp>(
+              [&](auto concrete) {
+                values.push_back(decomposeSampling(concrete));
+              })
+          .Case<nn::LstmOp, nn::GruOp, nn::RnnOp>(
+              [&](auto concrete) { values = unroll(concrete); });
+    if (values.empty() || !values.front())
+      return;
+    op->emitRemark() << op->getName()
+                     << " is made of operations of the vector unit";
+    op->replaceAllUsesWith(values);
+    op->erase();
   }
 };
 

@@ -101,6 +101,10 @@ def integers(n):
     for a in ("f32", "i64", "i8"):
         for b in ("i4", "ui4", "i2", "ui2"):
             n.op("cast", [([3, 17], a, -40, 40)], "", tensor([3, 17], b))
+    # What is too large saturates, becomes infinity or no number.
+    for b in ("f8E4M3FN", "f8E5M2", "f8E4M3FNUZ", "f4E2M1FN"):
+        for saturate in ("true", "false"):
+            n.op("cast", [([3, 5], "i32", -99999, 99999)], f"{{saturate = {saturate}}}", tensor([3, 5], b))
 
 
 def products(n):
@@ -113,6 +117,13 @@ def products(n):
     x = n.op("transpose", [[1, 5, 2, 3]], "{perm = array<i64: 0, 2, 3, 1>}", tensor([1, 2, 3, 5], "f32"))
     n.op("matmul", [x, [1, 2, 5, 4]], "", tensor([1, 2, 3, 4], "f32"))
     n.op("softmax", [[2, 3, 5]], "{axis = 1 : i64}", tensor([2, 3, 5], "f32"))
+
+
+    # Transposed convolutions whose weights are inputs.
+    n.op("conv_transpose", [[2, 4, 3, 5], [4, 3, 2, 3], [3]], "{strides = array<i64: 2, 1>, pads = array<i64: 0, 1, 1, 0>,"
+         " dilations = array<i64: 1, 2>, output_padding = array<i64: 1, 0>, group = 1 : i64}", tensor([2, 3, 6, 8], "f32"))
+    n.op("conv_transpose", [[1, 4, 7], [4, 3, 2]], "{strides = array<i64: 3>, pads = array<i64: 1, 0>,"
+         " dilations = array<i64: 1>, output_padding = array<i64: 0>, group = 2 : i64}", tensor([1, 6, 19], "f32"))
 
 
 def pools(n):
@@ -185,7 +196,46 @@ def composites(n):
              f'mode = "{mode}", coordinates = "half_pixel"}}', tensor([1, 2, 6, 10], "f32"))
 
 
-GROUPS = (elementwise, integers, products, pools, reductions, indexing, composites)
+def sampling(n):
+    for mode in ("linear", "nearest", "cubic"):
+        for padding in ("zeros", "border", "reflection"):
+            more = ", align_corners" if padding == "border" else ""
+            n.op("grid_sample", [[2, 3, 4, 5], [2, 3, 2, 2]], f'{{mode = "{mode}", padding = "{padding}"{more}}}',
+                 tensor([2, 3, 3, 2], "f32"))
+    n.op("grid_sample", [[1, 2, 3, 4, 5], [1, 2, 1, 3, 3]], '{mode = "linear", padding = "reflection", align_corners}',
+         tensor([1, 2, 2, 1, 3], "f32"))
+    for mode, more in (("avg", ""), ("max", ", half_pixel")):
+        n.op("roi_align", [[2, 3, 6, 7], [4, 4], ([4], "i64", 0, 2)],
+             f'{{size = array<i64: 2, 3>, scale = 1.0 : f32, sampling = 2 : i64, mode = "{mode}"{more}}}',
+             tensor([4, 3, 2, 3], "f32"))
+    for group, offsets, segments, operands in ((1, 1, "1, 1, 1, 0, 0", []), (2, 2, "1, 1, 1, 1, 1", [[4], [2, 8, 4, 4]])):
+        n.op("deform_conv", [[2, 4, 5, 5], [4, 4 // group, 2, 2], [2, offsets * 8, 4, 4], *operands],
+             f"{{strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = {group} : i64,"
+             f" offset_group = {offsets} : i64, operandSegmentSizes = array<i32: {segments}>}}", tensor([2, 4, 4, 4], "f32"))
+    for element in ("f32", "i64"):
+        n.op("reverse_sequence", [([5, 3, 2], element), ([3], "i64", 0, 6)], "{time_axis = 0 : i64, batch_axis = 1 : i64}",
+             tensor([5, 3, 2], element))
+
+
+def recurrent(n):
+    """Weights that are inputs, and samples of different lengths."""
+    T, B, I, H = 4, 3, 5, 6
+    state, result = tensor([B, H], "f32"), tensor([T, B, H], "f32")
+    for more in ("", ", reverse", ", input_forget, clip = 0.5 : f32"):
+        n.op("lstm", [[T, B, I], [4 * H, I], [4 * H, H], [4 * H], ([B], "i32", 0, T + 1), [B, H], [B, H], [3 * H]],
+             '{activations = ["sigmoid", "tanh", "softsign"], operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1, 1>'
+             + more + "}", result, [state, state])
+    for more in ("", ", linear_before_reset, reverse"):
+        n.op("gru", [[T, B, I], [3 * H, I], [3 * H, H], [3 * H], [3 * H], [B, H]],
+             '{activations = ["hard_sigmoid", "elu"], alpha = array<f32: 0.2, 1.0>, beta = array<f32: 0.5, 0.0>,'
+             ' operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 1>' + more + "}", result, [state])
+    for activation in ("affine", "scaled_tanh", "leaky_relu", "thresholded_relu", "relu", "softplus", "tanh"):
+        n.op("rnn", [[T, B, I], [H, I], [H, H]],
+             f'{{activations = ["{activation}"], alpha = array<f32: 0.3>, beta = array<f32: 0.7>,'
+             ' operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}', result, [state])
+
+
+GROUPS = (elementwise, integers, products, pools, reductions, indexing, composites, sampling, recurrent)
 
 
 def run(cimc, folder, group, seed):

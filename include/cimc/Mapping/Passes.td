@@ -14,10 +14,10 @@ include "mlir/Pass/PassBase.td"
 def NNUnfoldConvolutions : Pass<"nn-unfold-convolutions", "::mlir::ModuleOp"> {
   let summary = "float convolutions with computed weights become matrix products";
   let description = [{
-    Arrays hold constants. Where the weights of a float `nn.conv` are computed
-    or an input of the network, the windows become the columns of a matrix, by
-    slices of the padded input, and the vector unit multiplies it with the
-    weights.
+    Arrays hold constants. Where the weights of a float `nn.conv` or
+    `nn.conv_transpose` are computed or an input of the network, the windows
+    become the columns of a matrix, by slices of the padded input, and the
+    vector unit multiplies it with the weights.
   }];
   let dependentDialects = ["::cimc::nn::NNDialect"];
 }

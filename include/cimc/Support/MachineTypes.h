@@ -32,7 +32,7 @@ std::optional<DType> parseBinding(const std::string &name);
 Result<HostTensor> toMachine(const HostTensor &tensor, const std::string &name);
 
 /// Back to the model's `type`: exact but for smaller floats, which round half
-/// to even. Unsigned integers wrap.
+/// to even and do not saturate. Unsigned integers wrap.
 HostTensor fromMachine(const HostTensor &tensor, DType type);
 
 } // namespace cimc

@@ -119,8 +119,12 @@ def NNDecompose : Pass<"nn-decompose", "::mlir::ModuleOp"> {
     vector unit and the arrays compute: normalizations are sums along axes and
     functions of elements, `nn.attention` two products around a softmax,
     `nn.rotary_embedding` products of halves, `nn.resize` a gather or a product
-    with a constant matrix along each axis. Says so in a remark for each. Float
-    operations only; what cannot be taken apart stays.
+    with a constant matrix along each axis; `nn.grid_sample`, `nn.roi_align` and
+    `nn.deform_conv` gather the neighbours of every place, and
+    `nn.reverse_sequence` steps. Recurrent layers of at most 64 steps whose
+    weights are computed, or whose samples have lengths of their own, become
+    operations for every step. Says so in a remark for each. Float operations
+    only; what cannot be taken apart stays.
   }];
   let dependentDialects = ["::cimc::nn::NNDialect"];
 }
