@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <mutex>
 
@@ -80,6 +81,14 @@ Status cimc::fitInput(HostTensor &tensor, const ModelIO &input,
                                  name(input.type), converted.error().message));
     tensor = std::move(*converted);
   }
+  if (tensor.type == DType::F64)
+    for (int64_t i = 0, size = tensor.size(); i < size; ++i)
+      if (double value = tensor.as<double>()[i];
+          std::isfinite(value) && std::isinf(static_cast<float>(value)))
+        return invalid(fmt::format(
+            "{}: element {} is {}; float64 is computed in single precision, so "
+            "values must lie within [-3.4e38, 3.4e38]",
+            origin, i, value));
   return {};
 }
 

@@ -504,7 +504,7 @@ hostile("number in text beyond 64 bits", INVALID, "a number is out of range",
         suffix=".onnxtxt")
 
 CLASS = "CWE-1104 versions that do not exist"
-for version, code in ((-1, INVALID), (0, INVALID), (-2 ** 63, INVALID), (1, UNSUPPORTED), (6, UNSUPPORTED),
+for version, code in ((-1, INVALID), (0, INVALID), (-2 ** 63, INVALID), (29, UNSUPPORTED),
                       (1000, UNSUPPORTED), (2 ** 63 - 1, UNSUPPORTED)):
     hostile("operator set %d" % version, code, "operator set", simple([relu()], opset=version))
 hostile("no operator set", INVALID, "names no operator set", simple([relu()], opset=None))

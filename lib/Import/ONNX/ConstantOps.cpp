@@ -146,6 +146,14 @@ static void castTo(Node &node, DType to) {
 }
 
 void onnx_import::importCast(Node &node) {
+  if (node.opset < 6) {
+    // The type's name.
+    std::string name = node.getString("to", "");
+    onnx::TensorProto::DataType type;
+    if (!onnx::TensorProto::DataType_Parse(name, &type))
+      failInvalid("there is no element type '{}'", name);
+    return castTo(node, fromOnnxType(type, "the result"));
+  }
   int64_t number = node.getInt("to", 0);
   if (number < 0 || number > INT32_MAX)
     failInvalid("there is no element type {}", number);

@@ -19,7 +19,28 @@ using namespace mlir;
 // Two operands
 //===----------------------------------------------------------------------===//
 
-// Versions before 7 had their own broadcasting.
+/// Before version 7 operands have one shape unless `broadcast` says otherwise;
+/// then the axes of `b` are those of `a` from `axis` on, or its last ones.
+static Value broadcastBefore7(Node &node, Value b) {
+  Shape shape = node.shape(0), from = node.shape(1);
+  const onnx::AttributeProto *stated = node.getAttribute("axis");
+  int64_t axis = node.getInt("axis", 0);
+  if (!node.getInt("broadcast", 0)) {
+    if (shape != from)
+      failInvalid("operands of shapes {} and {} need the attribute broadcast "
+                  "before opset 7",
+                  shapeString(shape), shapeString(from));
+    return b;
+  }
+  if (!stated)
+    return b;
+  size_t first = node.axis(axis, shape.size());
+  if (first + from.size() > shape.size())
+    failInvalid("the axes of {} are not among those of {} from axis {} on",
+                shapeString(from), shapeString(shape), axis);
+  from.resize(shape.size() - first, 1);
+  return node.reshape(b, from);
+}
 
 /// Both operands, which must have one type.
 static std::pair<Value, Value> operands(Node &node) {
@@ -27,6 +48,8 @@ static std::pair<Value, Value> operands(Node &node) {
   if (elementType(a) != elementType(b))
     failInvalid("'{}' is {} but '{}' is {}", node.inputName(0),
                 name(node.dtype(0)), node.inputName(1), name(node.dtype(1)));
+  if (node.opset < 7 && node.proto.domain().empty())
+    b = broadcastBefore7(node, b);
   return {a, b};
 }
 
@@ -39,13 +62,26 @@ void onnx_import::importAdd(Node &node) { importBinary<nn::AddOp>(node); }
 void onnx_import::importSub(Node &node) { importBinary<nn::SubOp>(node); }
 void onnx_import::importMul(Node &node) { importBinary<nn::MulOp>(node); }
 void onnx_import::importDiv(Node &node) { importBinary<nn::DivOp>(node); }
-void onnx_import::importPRelu(Node &node) { importBinary<nn::PReluOp>(node); }
+
+void onnx_import::importPRelu(Node &node) {
+  Value input = node.number(0), slope = node.number(1);
+  // Before version 7 a list of slopes is one for each channel.
+  Shape shape = node.shape(0), slopes = node.shape(1);
+  if (node.opset < 7 && slopes.size() == 1 && shape.size() > 2) {
+    slopes.resize(shape.size() - 1, 1);
+    slope = node.reshape(slope, slopes);
+  }
+  node.setResult(node.like<nn::PReluOp>({input, slope}));
+}
+
 void onnx_import::importAnd(Node &node) { importBinary<nn::AndOp>(node); }
 void onnx_import::importOr(Node &node) { importBinary<nn::OrOp>(node); }
 void onnx_import::importXor(Node &node) { importBinary<nn::XorOp>(node); }
 
 /// The result has the type of the base, whatever the exponent's.
 void onnx_import::importPow(Node &node) {
+  if (node.opset < 7)
+    return importBinary<nn::PowOp>(node);
   Value base = node.number(0), exponent = node.number(1);
   Type type = elementType(base);
   if (elementType(exponent) == type)
@@ -196,9 +232,11 @@ void onnx_import::importElu(Node &node) {
 
 /// gamma * elu(x).
 void onnx_import::importSelu(Node &node) {
-  Value elu = node.like<nn::EluOp>(
-      node.real(0), node.attr("alpha", node.getFloat("alpha", 1.67326319f)));
-  Value gamma = node.scalar(node.getFloat("gamma", 1.05070102f), node.f32());
+  bool isFirst = node.opset < 6;
+  float alpha = node.getFloat("alpha", isFirst ? 1.6732f : 1.67326319f);
+  Value elu = node.like<nn::EluOp>(node.real(0), node.attr("alpha", alpha));
+  Value gamma = node.scalar(
+      node.getFloat("gamma", isFirst ? 1.0507f : 1.05070102f), node.f32());
   node.setResult(node.like<nn::MulOp>({elu, gamma}));
 }
 

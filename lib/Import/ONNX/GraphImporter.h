@@ -19,7 +19,7 @@ namespace cimc::onnx_import {
 /// Newest version of the default operator set whose semantics the handlers
 /// have been compared with.
 inline constexpr int64_t kNewestOpset = 28;
-inline constexpr int64_t kOldestOpset = 7;
+inline constexpr int64_t kOldestOpset = 1;
 
 /// One row of OpTable.def.
 struct OpEntry {

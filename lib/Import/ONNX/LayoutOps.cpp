@@ -25,7 +25,7 @@ void onnx_import::importSplit(Node &node) {
   std::optional<Shape> sizes;
   if (node.opset < 13)
     sizes = node.getInts("split");
-  else if (node.hasInput(1))
+  if ((node.opset < 2 || node.opset >= 13) && node.hasInput(1))
     sizes = node.integers(1, "the sizes");
   bool counts = node.opset >= 18 && node.getAttribute("num_outputs");
   if (int64_t stated = counts ? node.getInt("num_outputs", 0) : outputs;
@@ -75,9 +75,31 @@ void onnx_import::importExpand(Node &node) {
   node.setResult(expand(node, node.value(0), shape));
 }
 
+/// A whole number that may be given as a float; -1 for others.
+static int64_t wholeAt(const Constant &constant, int64_t i) {
+  double value = realAt(constant, i);
+  return value >= 0 && value <= INT32_MAX && value == std::floor(value)
+             ? static_cast<int64_t>(value)
+             : -1;
+}
+
 void onnx_import::importTile(Node &node) {
   Value value = node.value(0);
-  Shape shape = node.shape(0), repeats = node.integers(1, "the repeats");
+  Shape shape = node.shape(0), repeats;
+  if (node.opset < 6) {
+    // One number, of one axis, both of the input's type.
+    const Constant &times = node.requireConstant(1, "the repeats");
+    const Constant &along = node.requireConstant(2, "the axis");
+    if (times.size() != 1 || along.size() != 1)
+      failInvalid("there are {} repeats and {} axes; before opset 6 there is "
+                  "one of each",
+                  times.size(), along.size());
+    int64_t axis = node.axis(wholeAt(along, 0), shape.size());
+    repeats.assign(shape.size(), 1);
+    repeats[axis] = wholeAt(times, 0);
+  } else {
+    repeats = node.integers(1, "the repeats");
+  }
   if (repeats.size() != shape.size())
     failInvalid("there are {} repeats for the {} axes of {}", repeats.size(),
                 shape.size(), shapeString(shape));

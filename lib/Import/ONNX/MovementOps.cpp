@@ -30,7 +30,9 @@ static void setReshaped(Node &node, const Shape &shape) {
 }
 
 void onnx_import::importReshape(Node &node) {
-  Shape from = node.shape(0), to = node.integers(1, "the shape");
+  Shape from = node.shape(0);
+  Shape to = node.opset < 5 ? node.getInts("shape").value_or(Shape())
+                            : node.integers(1, "the shape");
   bool allowZero = node.getInt("allowzero", 0);
   int64_t open = -1, known = 1;
   for (size_t i = 0; i < to.size(); ++i) {
@@ -139,9 +141,9 @@ void onnx_import::importConcat(Node &node) {
   if (first.empty())
     failInvalid("scalars cannot be joined");
   const onnx::AttributeProto *stated = node.getAttribute("axis");
-  if (!stated)
+  if (!stated && node.opset >= 4)
     failInvalid("attribute 'axis' is missing");
-  int64_t axis = node.axis(node.getInt("axis", 0), first.size());
+  int64_t axis = node.axis(node.getInt("axis", 1), first.size());
   bool constants = first.size() == 1;
   for (size_t i = 0; i < node.inputCount(); ++i)
     constants &= node.constant(i) && node.shape(i).size() == 1 &&
@@ -289,7 +291,7 @@ void onnx_import::importPad(Node &node) {
   Shape pads, axes(rank);
   std::iota(axes.begin(), axes.end(), 0);
   if (node.opset < 11) {
-    pads = node.getInts("pads").value_or(Shape());
+    pads = node.getInts(node.opset < 2 ? "paddings" : "pads").value_or(Shape());
     value = node.getFloat("value", 0);
   } else {
     pads = node.integers(1, "the padding");

@@ -70,6 +70,9 @@ std::optional<Shape> Node::getInts(const char *name) {
 
 void Node::checkAttributes() {
   llvm::StringSet<> seen;
+  // How results may lie in memory, until version 5.
+  if (opset < 6)
+    ignore("consumed_inputs");
   for (const onnx::AttributeProto &attribute : proto.attribute()) {
     if (!seen.insert(attribute.name()).second)
       failInvalid("attribute '{}' is given twice", attribute.name());
@@ -318,8 +321,7 @@ Value Node::reshape(Value value, ArrayRef<int64_t> shape) {
                 shapeString(Shape(shape)));
   if (isa<quant::UniformQuantizedPerAxisType>(type.getElementType()))
     failUnsupported("a tensor with scales along an axis cannot be reshaped");
-  return folded(
-             nn::ReshapeOp::create(builder(), loc, type.clone(shape), value))
+  return folded(nn::ReshapeOp::create(builder(), loc, type.clone(shape), value))
       .front();
 }
 

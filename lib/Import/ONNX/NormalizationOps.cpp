@@ -306,6 +306,9 @@ void onnx_import::importBatchNormalization(Node &node) {
     operands.push_back(node.real(i));
   float epsilon = node.getFloat("epsilon", 1e-5f);
   node.ignore("momentum");
+  // Version 6 trains unless told otherwise, which exporters did not mean.
+  if (node.opset < 7)
+    node.ignore("is_test");
   if (!node.getInt("spatial", 1))
     failUnsupported("statistics for each position (spatial=0) are not "
                     "supported");

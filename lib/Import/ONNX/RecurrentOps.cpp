@@ -41,6 +41,9 @@ class Layer {
 public:
   Layer(Node &node, int64_t gates, ArrayRef<const char *> defaults)
       : node(node), gates(gates) {
+    // Says before version 7 whether the first output is wanted; its name does.
+    if (node.opset < 7)
+      node.ignore("output_sequence");
     Shape input = node.shape(0), recurrence = node.shape(2);
     if (input.size() != 3 || recurrence.size() != 3)
       failInvalid("the input {} and the recurrence {} must have 3 axes",

@@ -76,7 +76,10 @@ static Shape scaledSizes(const Shape &shape, ArrayRef<float> scales) {
 
 void onnx_import::importUpsample(Node &node) {
   std::vector<float> scales;
-  if (node.opset < 9) {
+  if (node.opset < 7) {
+    scales = {1, 1, node.getFloat("height_scale", 1),
+              node.getFloat("width_scale", 1)};
+  } else if (node.opset < 9) {
     if (const onnx::AttributeProto *a = node.getAttribute("scales"))
       scales.assign(a->floats().begin(), a->floats().end());
   } else {

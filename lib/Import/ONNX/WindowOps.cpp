@@ -9,6 +9,7 @@
 
 #include "Build.h"
 
+#include <cmath>
 #include <numeric>
 
 using namespace cimc;
@@ -203,14 +204,23 @@ static Value poolNorm(Node &node, Value input, int64_t p, int64_t size,
   return power(sum, 1 / exponent);
 }
 
+/// A float before version 2.
+static int64_t exponentOf(Node &node) {
+  if (node.opset >= 2)
+    return node.getInt("p", 2);
+  float p = node.getFloat("p", 2);
+  if (!(p >= 1 && p <= 1e6f) || p != std::floor(p))
+    failUnsupported("p is {}; whole numbers of at least 1 are supported", p);
+  return static_cast<int64_t>(p);
+}
+
 void onnx_import::importGlobalLpPool(Node &node) {
   Shape shape = node.shape(0);
   SmallVector<NamedAttribute> window = globalWindow(node, shape);
   int64_t size = 1;
   for (size_t i = 2; i < shape.size(); ++i)
     size *= shape[i];
-  node.setResult(
-      poolNorm(node, node.real(0), node.getInt("p", 2), size, window));
+  node.setResult(poolNorm(node, node.real(0), exponentOf(node), size, window));
 }
 
 void onnx_import::importLpPool(Node &node) {
@@ -242,7 +252,7 @@ void onnx_import::importLpPool(Node &node) {
               node.attr("dilations", w.dilations)};
   }
   window.push_back(node.unit("count_include_pad"));
-  node.setResult(poolNorm(node, input, node.getInt("p", 2),
+  node.setResult(poolNorm(node, input, exponentOf(node),
                           checkedElements(kernel, "the kernel"), window));
 }
 
