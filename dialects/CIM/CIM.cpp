@@ -95,9 +95,9 @@ LogicalResult ChipAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   for (const cimc::ChipKey &key : cimc::chipKeys()) {
     std::string id = keyName(key);
     Attribute value = values.get(id);
+    // As in a chip file, what is not stated is the card's.
     if (!value)
-      return emitError() << "chip '" << name.getValue() << "' lacks key '" << id
-                         << "'";
+      continue;
     ++known;
     std::optional<double> number = keyValue(key, value);
     if (!number)

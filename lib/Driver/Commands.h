@@ -28,6 +28,7 @@ Status runCommand(const CommandLine &line, CommandOutput &output);
 Status quantizeCommand(const CommandLine &line, CommandOutput &output);
 Status inspectCommand(const CommandLine &line, CommandOutput &output);
 Status disasmCommand(const CommandLine &line, CommandOutput &output);
+Status asmCommand(const CommandLine &line, CommandOutput &output);
 Status chipsCommand(const CommandLine &line, CommandOutput &output);
 Status doctorCommand(const CommandLine &line, CommandOutput &output);
 Status opsCommand(const CommandLine &line, CommandOutput &output);

@@ -243,6 +243,9 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
       line.get(Option::Output, binary ? stemOf(model) + ".cimx" : "-");
   bool toStdout = path == "-";
   bool json = line.has(Option::Json);
+  if (line.has(Option::Faults) && options.to != Phase::Emit)
+    return usage("--faults repairs a finished program; it needs --to cimx or "
+                 "asm");
   if (toStdout && json && (!binary || line.has(Option::Output)))
     return usage("--json takes standard output; write the result with -o FILE");
   if (!toStdout)
@@ -280,7 +283,15 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
     return {};
   }
 
-  const Program &program = *compilation.program;
+  Program &program = *compilation.program;
+  std::optional<RepairReport> repaired;
+  if (line.has(Option::Faults)) {
+    Result<FaultModel> faults =
+        readFaults(line.get(Option::Faults), program.chip);
+    if (!faults)
+      return faults.takeError();
+    repaired = repair(program, *faults);
+  }
   std::vector<uint8_t> bytes = serialize(program);
   if (toStdout) {
     output.text = disassemble(program);
@@ -305,6 +316,8 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
                  {"mode", options.mode}};
   addCost(output.json, program, *cost);
   output.json["program_bytes"] = bytes.size();
+  if (repaired)
+    output.json["repair"] = repairJson(*repaired);
   output.json["inputs"] = ioJson(programIO(program, false));
   output.json["outputs"] = ioJson(programIO(program, true));
   Json times = Json::object();
@@ -316,6 +329,8 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
 
   output.text = fmt::format("{} -> {}\n", model, path);
   output.text += summary(program, *cost, int64_t(bytes.size()));
+  if (repaired)
+    output.text += repairText(*repaired);
   output.text += fmt::format("compiled in {:.2f} s with at most {:.0f} MB\n",
                              compilation.seconds, peakMemoryMB());
   if (line.has(Option::Explain)) {

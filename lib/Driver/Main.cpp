@@ -177,6 +177,8 @@ static Status execute(const CommandLine &line, CommandOutput &output) {
     return inspectCommand(line, output);
   case Command::Disasm:
     return disasmCommand(line, output);
+  case Command::Asm:
+    return asmCommand(line, output);
   case Command::Chips:
     return chipsCommand(line, output);
   case Command::Doctor:

@@ -104,6 +104,13 @@ static int64_t chipletsUsed(const Program &program) {
   return int64_t(chiplets.size());
 }
 
+static std::string programmingText(const CostReport &cost) {
+  return fmt::format(
+      "takes {} and {} (profile 'fast': {} and {})",
+      withUnit(cost.program_ns, "s"), withUnit(cost.program_nj, "J"),
+      withUnit(cost.fast_program_ns, "s"), withUnit(cost.fast_program_nj, "J"));
+}
+
 std::string cimc::summary(const Program &program, const CostReport &cost,
                           int64_t programBytes) {
   const ChipSpec &chip = program.chip;
@@ -156,9 +163,7 @@ std::string cimc::summary(const Program &program, const CostReport &cost,
   line("program",
        fmt::format("{} instructions, {}", grouped(program.instructionCount()),
                    sizeText(programBytes)));
-  line("weights", fmt::format("writing all arrays once takes {} and {}",
-                              withUnit(cost.program_ns, "s"),
-                              withUnit(cost.program_nj, "J")));
+  line("weights", "writing all arrays once " + programmingText(cost));
   std::vector<LayerCost> layers = slowestFirst(cost);
   if (!layers.empty())
     text += "slowest layers: busy time, energy and its share\n";
@@ -201,6 +206,9 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
   json["instructions_executed"] = cost.instructions_executed;
   json["program_arrays_ns"] = cost.program_ns;
   json["program_arrays_nj"] = cost.program_nj;
+  json["program_arrays_fast_ns"] = cost.fast_program_ns;
+  json["program_arrays_fast_nj"] = cost.fast_program_nj;
+  json["reads_per_cell"] = cost.reads_per_cell;
   Json layers = Json::array();
   for (const LayerCost &layer : cost.layers)
     layers.push_back({{"name", layer.layer},
@@ -209,4 +217,69 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
                       {"arrays", layer.macros},
                       {"cores", layer.cores}});
   json["layers"] = std::move(layers);
+}
+
+//===----------------------------------------------------------------------===//
+// Wear and faults
+//===----------------------------------------------------------------------===//
+
+std::string cimc::wearText(const ChipSpec &chip, const CostReport &cost,
+                           const Wear &wear) {
+  return fmt::format(
+      "weights: writing them {}; at {:.4g} samples/s a cell is read up to "
+      "{:.3g} times a year and written again every {:.3g} years ({}): {:.0f} "
+      "writes are reached in {:.3g} years, the {:.0f} guaranteed in {:.3g}\n",
+      programmingText(cost), wear.samples_per_s, wear.reads_per_cell_year,
+      wear.refresh_years, wear.reads_limit ? "read disturb" : "retention",
+      chip.macro.endurance_warn_writes, wear.warn_years,
+      chip.macro.endurance_writes, wear.lifetime_years);
+}
+
+Json cimc::wearJson(const Wear &wear) {
+  return {{"samples_per_s", wear.samples_per_s},
+          {"reads_per_cell_year", wear.reads_per_cell_year},
+          {"refresh_years", wear.refresh_years},
+          {"refresh_because", wear.reads_limit ? "read_disturb" : "retention"},
+          {"warn_years", wear.warn_years},
+          {"lifetime_years", wear.lifetime_years}};
+}
+
+std::string cimc::repairText(const RepairReport &r) {
+  return fmt::format(
+      "repair       {} of {} arrays have defects that matter, {} read right "
+      "again ({:.4g} % of all right); {} columns complemented, {} moved to "
+      "spares, {} row groups rotated, {} bits wrong\n",
+      grouped(r.macrosDefective), grouped(r.macros), grouped(r.macrosRepaired),
+      100 * r.yield(), grouped(r.columnsComplemented), grouped(r.columnsMoved),
+      grouped(r.groupsRotated), grouped(r.cellsWrong));
+}
+
+Json cimc::repairJson(const RepairReport &r) {
+  return {{"arrays", r.macros},
+          {"arrays_defective", r.macrosDefective},
+          {"arrays_repaired", r.macrosRepaired},
+          {"yield", r.yield()},
+          {"defective_cells", r.defects},
+          {"columns_complemented", r.columnsComplemented},
+          {"columns_moved", r.columnsMoved},
+          {"row_groups_rotated", r.groupsRotated},
+          {"bits_wrong", r.cellsWrong}};
+}
+
+std::string cimc::faultText(const FaultReport &r) {
+  return fmt::format("faults: {} defective cells and {} wrong after "
+                     "programming; {} weight bits read wrong, in {} of {} "
+                     "arrays; {} words corrected\n",
+                     grouped(r.defects), grouped(r.rawErrors),
+                     grouped(r.bitsWrong), grouped(r.macrosWrong),
+                     grouped(r.macros), grouped(r.wordsCorrected));
+}
+
+Json cimc::faultJson(const FaultReport &r) {
+  return {{"arrays", r.macros},
+          {"arrays_wrong", r.macrosWrong},
+          {"defective_cells", r.defects},
+          {"raw_errors", r.rawErrors},
+          {"words_corrected", r.wordsCorrected},
+          {"bits_wrong", r.bitsWrong}};
 }

@@ -40,8 +40,17 @@ struct Machine {
 };
 } // namespace
 
-static void simulate(Machine &machine, bool bitPlanes) {
-  machine.simulator = std::make_unique<Simulator>(*machine.program);
+static Status simulate(Machine &machine, const CommandLine &line) {
+  bool bitPlanes = line.has(Option::BitPlanes);
+  FaultModel faults;
+  if (line.has(Option::Faults)) {
+    Result<FaultModel> read =
+        readFaults(line.get(Option::Faults), machine.program->chip);
+    if (!read)
+      return read.takeError();
+    faults = std::move(*read);
+  }
+  machine.simulator = std::make_unique<Simulator>(*machine.program, faults);
   machine.executable.inputs = programIO(*machine.program, false);
   machine.executable.outputs = programIO(*machine.program, true);
   RunOptions options;
@@ -55,6 +64,7 @@ static void simulate(Machine &machine, bool bitPlanes) {
       return simulator->runTimed(inputs, machine.cost);
     return simulator->run(inputs, options);
   };
+  return {};
 }
 
 /// Compiles a model up to a level and makes that level's evaluator the
@@ -98,8 +108,7 @@ static Status evaluate(const CommandLine &line, const std::string &level,
 
   if (level == "isa") {
     machine.program = std::move(compilation.program);
-    simulate(machine, line.has(Option::BitPlanes));
-    return finish({});
+    return finish(simulate(machine, line));
   }
   machine.executable.inputs = compilation.inputs;
   machine.executable.outputs = compilation.outputs;
@@ -182,11 +191,12 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
   if (!threads)
     return threads.takeError();
   if (level != "isa")
-    for (Option option : {Option::Trace, Option::BitPlanes})
+    for (auto [option, name] : {std::pair(Option::Trace, "--trace"),
+                                std::pair(Option::BitPlanes, "--bit-planes"),
+                                std::pair(Option::Faults, "--faults"),
+                                std::pair(Option::Rate, "--rate")})
       if (line.has(option))
-        return usage(
-            fmt::format("{} is for --level isa",
-                        option == Option::Trace ? "--trace" : "--bit-planes"));
+        return usage(fmt::format("{} is for --level isa", name));
   if (line.has(Option::Trace))
     if (Status status = checkOutputFile(line.get(Option::Trace), path); !status)
       return status;
@@ -213,7 +223,8 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
     if (!program)
       return program.takeError();
     machine.program = std::move(*program);
-    simulate(machine, line.has(Option::BitPlanes));
+    if (Status status = simulate(machine, line); !status)
+      return status;
   } else if (Status status = evaluate(line, level, machine, output); !status) {
     clearProgress();
     return status;
@@ -286,6 +297,13 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
     if (!cost)
       return cost.takeError();
     addCost(output.json, *machine.program, *cost);
+    Result<double> rate = line.real(Option::Rate, 0);
+    if (!rate)
+      return rate.takeError();
+    double fastest = cost->period_ns > 0 ? 1e9 / cost->period_ns : 0;
+    Wear wear = wearAt(machine.program->chip, *cost,
+                       line.has(Option::Rate) ? *rate : fastest);
+    output.json["wear"] = wearJson(wear);
     output.json["chip"] = machine.program->chip.name;
     output.text +=
         fmt::format("on chip '{}', per sample: latency {}, one every {}, "
@@ -294,6 +312,12 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
                     machine.program->chip.name, withUnit(cost->latency_ns, "s"),
                     withUnit(cost->period_ns, "s"),
                     withUnit(cost->energy_nj, "J"), cost->average_power_w);
+    output.text += wearText(machine.program->chip, *cost, wear);
+    if (line.has(Option::Faults)) {
+      const FaultReport &faults = machine.simulator->faultReport();
+      output.json["faults"] = faultJson(faults);
+      output.text += faultText(faults);
+    }
     if (line.has(Option::Trace)) {
       Result<std::string> trace = machine.simulator->trace();
       if (!trace)

@@ -121,7 +121,7 @@ Status cimc::disasmCommand(const CommandLine &line, CommandOutput &output) {
   Result<Program> program = loadProgram(line.operands[0]);
   if (!program)
     return program.takeError();
-  std::string text = disassemble(*program);
+  std::string text = disassemble(*program, line.has(Option::Complete));
   std::string path = line.get(Option::Output, "-");
   if (path == "-") {
     output.text = std::move(text);
@@ -132,46 +132,30 @@ Status cimc::disasmCommand(const CommandLine &line, CommandOutput &output) {
   return writeFileAtomically(path, text);
 }
 
-Status cimc::chipsCommand(const CommandLine &line, CommandOutput &output) {
-  if (!line.operands.empty()) {
-    Result<ChipSpec> chip = openChip(line.operands[0]);
-    if (!chip)
-      return chip.takeError();
-    output.text = printChip(*chip);
-    if (output.text.empty() || output.text.back() != '\n')
-      output.text += '\n';
-    output.rawJson = output.text;
-    return {};
-  }
-  Json list = Json::array();
-  for (const std::string &name : presetNames()) {
-    Result<ChipSpec> chip = loadPreset(name);
-    if (!chip)
-      return chip.takeError();
-    double megabytes =
-        double(chip->macros() * chip->macro.rows * (chip->macro.columns / 8)) /
-        1e6;
-    list.push_back({{"name", chip->name},
-                    {"summary", chip->summary},
-                    {"chiplets", chip->chiplets()},
-                    {"cores", chip->cores()},
-                    {"arrays", chip->macros()},
-                    {"rows", chip->macro.rows},
-                    {"columns", chip->macro.columns},
-                    {"int8_weights_million", megabytes}});
-    output.text +=
-        fmt::format("{:<15}{} chiplets, {} cores, {} arrays of {} x {} cells "
-                    "({:.4g} million "
-                    "int8 weights)\n",
-                    chip->name, chip->chiplets(), chip->cores(), chip->macros(),
-                    chip->macro.rows, chip->macro.columns, megabytes);
-    if (!chip->summary.empty())
-      output.text += fmt::format("{:<15}{}\n", "", chip->summary);
-  }
-  output.json["chips"] = std::move(list);
-  output.text += "'cimc chips NAME' prints a chip in full; save and change it, "
-                 "and give the file as --chip FILE.json\n";
-  return {};
+Status cimc::asmCommand(const CommandLine &line, CommandOutput &output) {
+  const std::string &source = line.operands[0];
+  Result<std::string> text = readFile(source);
+  if (!text)
+    return text.takeError();
+  std::string path = line.get(Option::Output, stemOf(source) + ".cimx");
+  if (path == "-")
+    return Error{ExitCode::Usage,
+                 "a program is not text; write it with -o FILE.cimx"};
+  if (Status status = checkOutputFile(path, source); !status)
+    return status;
+  Result<Program> program = assemble(*text, source);
+  if (!program)
+    return program.takeError();
+  std::vector<uint8_t> bytes = serialize(*program);
+  output.json = {{"source", source},
+                 {"output", path},
+                 {"program_bytes", bytes.size()},
+                 {"instructions", program->instructionCount()}};
+  output.text = fmt::format("{} -> {}: {} instructions, {} bytes\n", source,
+                            path, grouped(program->instructionCount()),
+                            grouped(int64_t(bytes.size())));
+  return writeFileAtomically(
+      path, {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
 }
 
 Status cimc::opsCommand(const CommandLine &, CommandOutput &output) {

@@ -14,7 +14,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <array>
 #include <cstring>
 #include <map>
 
@@ -22,8 +21,8 @@ using namespace cimc;
 
 namespace {
 
-constexpr const char *sectionNames[] = {"META", "CHANNELS", "CORES", "CELLS",
-                                        "DATA", "IO",       "DEBUG"};
+constexpr const char *sectionNames[] = {"META", "CHANNELS", "CORES",  "CELLS",
+                                        "DATA", "IO",       "REPAIR", "DEBUG"};
 constexpr size_t sectionCount = std::size(sectionNames);
 constexpr size_t headerBytes = 16, entryBytes = 32, nameBytes = 8;
 /// Records take far more room in memory than in a file; a program of this many
@@ -145,7 +144,26 @@ std::vector<uint8_t> writeSection(const Program &program, size_t section) {
         out.put(channel);
     }
     break;
-  case 6: {
+  case 6:
+    out.put(static_cast<uint32_t>(program.repairs.size()));
+    for (const MacroRepair &repair : program.repairs) {
+      out.put(repair.core);
+      out.put(repair.macro);
+      out.put(uint16_t(0));
+      out.put(static_cast<uint32_t>(repair.moves.size()));
+      for (const MacroRepair::Move &move : repair.moves) {
+        out.put(move.column);
+        out.put(move.spare);
+      }
+      for (const std::vector<uint16_t> *list :
+           {&repair.complemented, &repair.rotations}) {
+        out.put(static_cast<uint32_t>(list->size()));
+        for (uint16_t value : *list)
+          out.put(value);
+      }
+    }
+    break;
+  case 7: {
     // Many streams belong to one layer.
     std::map<std::string, uint32_t> numbers;
     std::vector<const std::string *> names;
@@ -187,6 +205,7 @@ private:
   Status readCores(ByteReader &in);
   Status readCells(ByteReader &in);
   Status readIO(ByteReader &in);
+  Status readRepairs(ByteReader &in);
   template <typename Record>
   Status readRecords(size_t section, ByteReader &in, uint32_t count,
                      std::vector<Record> &out);
@@ -341,6 +360,29 @@ Status ContainerReader::readIO(ByteReader &in) {
   return {};
 }
 
+Status ContainerReader::readRepairs(ByteReader &in) {
+  program.repairs.resize(in.count(20));
+  for (MacroRepair &repair : program.repairs) {
+    repair.core = in.get<uint32_t>();
+    repair.macro = in.get<uint16_t>();
+    if (in.get<uint16_t>() != 0)
+      return fail(6, fmt::format("core {}, macro {}: padding that is not 0",
+                                 repair.core, repair.macro));
+    repair.moves.resize(in.count(4));
+    for (MacroRepair::Move &move : repair.moves) {
+      move.column = in.get<uint16_t>();
+      move.spare = in.get<uint16_t>();
+    }
+    for (std::vector<uint16_t> *list :
+         {&repair.complemented, &repair.rotations}) {
+      list->resize(in.count(2));
+      for (uint16_t &value : *list)
+        value = in.get<uint16_t>();
+    }
+  }
+  return {};
+}
+
 Status ContainerReader::readSection(size_t section, ByteReader in) {
   Status status;
   switch (section) {
@@ -370,7 +412,10 @@ Status ContainerReader::readSection(size_t section, ByteReader in) {
   case 5:
     status = readIO(in);
     break;
-  case 6: {
+  case 6:
+    status = readRepairs(in);
+    break;
+  case 7: {
     std::vector<std::string> names(in.count(4));
     for (std::string &name : names)
       name = in.string();
@@ -380,7 +425,7 @@ Status ContainerReader::readSection(size_t section, ByteReader in) {
         if (in.failed)
           break;
         if (number >= names.size())
-          return fail(6, fmt::format("layer {} of {}", number, names.size()));
+          return fail(7, fmt::format("layer {} of {}", number, names.size()));
         stream.layer = names[number];
       }
     break;
@@ -420,35 +465,6 @@ Result<Program> ContainerReader::read(const uint8_t *data, size_t size) {
 }
 
 } // namespace
-
-uint32_t cimc::checksum(const uint8_t *data, size_t size, uint32_t seed) {
-  // Slices of 8 bytes: a file of a gigabyte is checked in about a second.
-  static const auto tables = [] {
-    std::array<std::array<uint32_t, 256>, 8> t{};
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t c = i;
-      for (int bit = 0; bit < 8; ++bit)
-        c = (c >> 1) ^ (c & 1 ? 0xedb88320u : 0);
-      t[0][i] = c;
-    }
-    for (uint32_t i = 0; i < 256; ++i)
-      for (size_t k = 1; k < 8; ++k)
-        t[k][i] = (t[k - 1][i] >> 8) ^ t[0][t[k - 1][i] & 255];
-    return t;
-  }();
-  uint32_t c = ~seed;
-  for (; size >= 8; data += 8, size -= 8) {
-    uint32_t low = c ^ (data[0] | data[1] << 8 | data[2] << 16 |
-                        static_cast<uint32_t>(data[3]) << 24);
-    c = tables[7][low & 255] ^ tables[6][(low >> 8) & 255] ^
-        tables[5][(low >> 16) & 255] ^ tables[4][low >> 24] ^
-        tables[3][data[4]] ^ tables[2][data[5]] ^ tables[1][data[6]] ^
-        tables[0][data[7]];
-  }
-  for (; size > 0; ++data, --size)
-    c = (c >> 8) ^ tables[0][(c ^ *data) & 255];
-  return ~c;
-}
 
 Result<std::vector<SectionInfo>>
 cimc::readSectionTable(const uint8_t *data, size_t size,

@@ -11,6 +11,9 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "cimc/Program/Records.cpp.inc"
@@ -246,7 +249,13 @@ std::string isa::formatRecord(const RecordInfo &info, const void *record) {
       break;
     case FieldKind::Float:
       // The shortest text that reads back as the same bits.
-      out += fmt::format("{}", value.real);
+      if (std::isnan(value.real)) {
+        uint32_t raw;
+        std::memcpy(&raw, &value.real, sizeof raw);
+        out += fmt::format("{:#010x}", raw);
+      } else {
+        out += fmt::format("{}", value.real);
+      }
       break;
     case FieldKind::Affine:
       out += formatAffine(value.affine);
@@ -254,4 +263,99 @@ std::string isa::formatRecord(const RecordInfo &info, const void *record) {
     }
   }
   return out;
+}
+
+//===----------------------------------------------------------------------===//
+// Reading text
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+bool parseInteger(const std::string &text, int64_t &value) {
+  char *stop = nullptr;
+  errno = 0;
+  value = std::strtoll(text.c_str(), &stop, 10);
+  return !text.empty() && *stop == 0 && errno == 0;
+}
+
+/// "3", "-1+2*i0", "2*i0-1*i1": a sum of terms.
+bool parseAffine(std::string_view text, Affine &value) {
+  bool any = false;
+  while (!text.empty()) {
+    size_t end = text.find_first_of("+-", 1);
+    std::string_view term = text.substr(0, end);
+    text.remove_prefix(std::min(end, text.size()));
+    if (term.front() == '+')
+      term.remove_prefix(1);
+    int32_t *part = &value.add;
+    for (auto [name, factor] :
+         {std::pair<std::string_view, int32_t *>{"*i0", &value.mul0},
+          {"*i1", &value.mul1}})
+      if (term.size() > name.size() &&
+          term.substr(term.size() - name.size()) == name) {
+        part = factor;
+        term.remove_suffix(name.size());
+      }
+    int64_t number;
+    if (!parseInteger(std::string(term), number) ||
+        number != static_cast<int32_t>(number))
+      return false;
+    *part = static_cast<int32_t>(number);
+    any = true;
+  }
+  return any;
+}
+
+bool parseValue(FieldKind kind, const std::string &text, FieldValue &value) {
+  switch (kind) {
+  case FieldKind::Unsigned:
+  case FieldKind::Signed:
+    return parseInteger(text, value.integer);
+  case FieldKind::Float: {
+    char *stop = nullptr;
+    if (text.substr(0, 2) == "0x") {
+      auto raw = static_cast<uint32_t>(std::strtoul(text.c_str(), &stop, 16));
+      std::memcpy(&value.real, &raw, sizeof raw);
+      return text.size() == 10 && *stop == 0;
+    }
+    value.real = std::strtof(text.c_str(), &stop);
+    return !text.empty() && *stop == 0;
+  }
+  case FieldKind::Affine:
+    return parseAffine(text, value.affine);
+  }
+  return false;
+}
+
+} // namespace
+
+Status isa::parseRecord(const RecordInfo &info,
+                        const std::vector<std::string_view> &fields,
+                        void *record) {
+  auto fail = [&](const std::string &what) {
+    return Error{ExitCode::InvalidInput,
+                 fmt::format("'{}': {}", info.mnemonic, what)};
+  };
+  std::vector<bool> seen(info.fieldCount);
+  for (std::string_view text : fields) {
+    size_t equals = text.find('=');
+    const FieldInfo *field = equals == std::string_view::npos
+                                 ? nullptr
+                                 : info.find(text.substr(0, equals));
+    if (!field)
+      return fail(fmt::format("'{}' is not one of its fields", text));
+    if (seen[field - info.fields])
+      return fail(fmt::format("'{}' is given twice", field->name));
+    seen[field - info.fields] = true;
+    FieldValue value;
+    if (!parseValue(field->kind, std::string(text.substr(equals + 1)), value))
+      return fail(fmt::format("'{}' is not a value", text));
+    if (!field->fits(value))
+      return fail(fmt::format("'{}' does not fit its field", text));
+    field->set(record, value);
+  }
+  for (size_t i = 0; i < info.fieldCount; ++i)
+    if (!seen[i])
+      return fail(fmt::format("'{}' is missing", info.fields[i].name));
+  return {};
 }

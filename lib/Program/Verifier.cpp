@@ -65,6 +65,7 @@ private:
   Status verifyIO();
   Status verifyMemory();
   Status verifyCells(CoreTables &core);
+  Status verifyRepairs();
   Status verifyDescriptors(CoreTables &core);
   Status verifyView(const CoreTables &core, const isa::View &view);
 
@@ -278,6 +279,49 @@ Status Verifier::verifyCells(CoreTables &core) {
   return {};
 }
 
+Status Verifier::verifyRepairs() {
+  const auto &macro = program.chip.macro;
+  std::set<std::pair<uint32_t, uint16_t>> seen;
+  for (const MacroRepair &repair : program.repairs) {
+    auto fail = [&](const std::string &what) {
+      return invalid(fmt::format("core {}, repair of macro {}: {}", repair.core,
+                                 repair.macro, what));
+    };
+    auto core = tables.cores.find(repair.core);
+    if (core == tables.cores.end() ||
+        !tables.byCore[core->second].cells.count(repair.macro))
+      return fail("the program has no weights there");
+    if (!seen.insert({repair.core, repair.macro}).second)
+      return fail("it is there twice");
+    std::set<uint16_t> columns, spares, complemented;
+    for (const MacroRepair::Move &move : repair.moves) {
+      if (move.column >= macro.columns || move.spare >= macro.spare_columns)
+        return fail(fmt::format("column {} is moved to spare {}, but there are "
+                                "{} columns and {} spares",
+                                move.column, move.spare, macro.columns,
+                                macro.spare_columns));
+      if (!columns.insert(move.column).second ||
+          !spares.insert(move.spare).second)
+        return fail(fmt::format("column {} or spare {} is moved twice",
+                                move.column, move.spare));
+    }
+    for (uint16_t column : repair.complemented)
+      if (column >= macro.columns || !complemented.insert(column).second)
+        return fail(fmt::format("column {} of {} is complemented, or is twice",
+                                column, macro.columns));
+    int64_t groups = macro.rows / macro.active_rows;
+    if (!repair.rotations.empty() &&
+        static_cast<int64_t>(repair.rotations.size()) != groups)
+      return fail(fmt::format("{} rotations for {} row groups",
+                              repair.rotations.size(), groups));
+    for (uint16_t rotation : repair.rotations)
+      if (rotation >= macro.active_rows)
+        return fail(fmt::format("rows are rotated by {} in groups of {}",
+                                rotation, macro.active_rows));
+  }
+  return {};
+}
+
 Status Verifier::verifyView(const CoreTables &core, const isa::View &view) {
   auto fail = [&](const std::string &what) {
     return invalid(
@@ -381,6 +425,8 @@ Status Verifier::run() {
     if (Status status = verifyMemoryUse(tables, core, uses); !status)
       return status;
   }
+  if (Status status = verifyRepairs(); !status)
+    return status;
   return verifyCounters(tables);
 }
 

@@ -101,6 +101,8 @@ public:
       executeMvmBitPlanes(machine, state, stream, r, *op.mvm, at);
     else
       executeMvm(machine, state, stream, r, *op.mvm, at);
+    if (machine.faults.transient > 0)
+      executeUpsets(machine, state, stream, r, *op.mvm, at);
   }
   void operator()(const isa::Requantize &r);
   void operator()(const isa::Unit &r);

@@ -131,7 +131,29 @@ void Machine::buildCore(const CoreProgram &source) {
       core.macros.push_back(makeCells(program.chip));
     writeCells(core.macros[block.macro], block);
   }
+  breakCells(core);
   cores.push_back(std::move(core));
+}
+
+void Machine::breakCells(CoreInfo &core) {
+  bool any = faults.hasDefects() || faults.raw > 0;
+  if (!any)
+    return;
+  for (const auto &[number, bits] : macroBits(*core.source, program.chip)) {
+    ReadErrors errors =
+        readErrors(program, faults, core.source->id, number, bits);
+    CellArray &cells = core.macros[number];
+    for (const ReadErrors::Bit &bit : errors.wrong)
+      cells.bits[bit.row * cells.rowBytes + bit.column / 8] ^=
+          static_cast<uint8_t>(1u << (bit.column % 8));
+    core.weakWords[number] = std::move(errors.weakWords);
+    ++faultReport.macros;
+    faultReport.macrosWrong += !errors.wrong.empty();
+    faultReport.defects += errors.defects;
+    faultReport.rawErrors += errors.raw;
+    faultReport.wordsCorrected += errors.corrected;
+    faultReport.bitsWrong += static_cast<int64_t>(errors.wrong.size());
+  }
 }
 
 static std::vector<Segment> segmentsOf(const isa::View &src,
@@ -276,7 +298,8 @@ static int64_t byteCount(const IOBinding &io) {
   return n;
 }
 
-Machine::Machine(const Program &program) : program(program) {
+Machine::Machine(const Program &program, const FaultModel &faults)
+    : program(program), faults(faults) {
   setHost(bestHostIsa());
   for (const CoreProgram &core : program.cores)
     coreIndex.emplace(core.id, static_cast<uint32_t>(coreIndex.size()));
@@ -375,6 +398,14 @@ Status Machine::loadInputs(State &state,
       return values.takeError();
     permute(io.shape, io.perm, byteSize(values->type), values->data.data(),
             state.hostData[i].data());
+  }
+  if (faults.transient > 0) {
+    // FNV-1a: a sample meets the same errors on whichever thread it runs.
+    state.inputHash = 0xcbf29ce484222325;
+    for (size_t i = 0; i < program.ios.size(); ++i)
+      if (!program.ios[i].isOutput)
+        for (uint8_t byte : state.hostData[i])
+          state.inputHash = (state.inputHash ^ byte) * 0x100000001b3;
   }
   if (next != inputs.size())
     return Error{ExitCode::InvalidInput,

@@ -11,7 +11,9 @@
 
 #include "Kernels.h"
 
+#include "cimc/Program/Faults.h"
 #include "cimc/Program/Program.h"
+#include "cimc/Sim/Simulator.h"
 
 #include <map>
 #include <memory>
@@ -96,6 +98,9 @@ struct CoreInfo {
   std::vector<isa::Window> windows;   ///< by id
   std::vector<isa::Pattern> patterns; ///< by id
   std::vector<CellArray> macros;
+  /// By macro: words of a row that the error-correcting code cannot spare
+  /// anything of any more.
+  std::map<uint16_t, std::set<std::pair<int64_t, int64_t>>> weakWords;
   int64_t memoryBytes = 0; ///< as far as the program uses it
 };
 
@@ -138,6 +143,7 @@ struct State {
   std::vector<std::vector<uint8_t>> hostData; ///< by io, transposed
   std::vector<uint32_t> portRow;              ///< by host port
   bool bitPlanes = false;
+  uint64_t inputHash = 0; ///< tells samples apart, for errors of reading
 
   // Scratch of the instructions.
   AlignedVector<uint8_t> rows, rows2;
@@ -150,9 +156,12 @@ struct State {
 /// running.
 class Machine {
 public:
-  explicit Machine(const Program &program);
+  /// Cells are wrong as `faults` say.
+  explicit Machine(const Program &program, const FaultModel &faults = {});
 
   const Program &program;
+  const FaultModel faults;
+  FaultReport faultReport;
   HostIsa host = bestHostIsa();
   GemmKernel gemm;
   const RowKernels *kernels;
@@ -189,6 +198,7 @@ public:
 
 private:
   void buildCore(const CoreProgram &source);
+  void breakCells(CoreInfo &core);
   void buildStream(uint32_t core, const Stream &source);
   const MvmPlan *plan(uint32_t core, const isa::Mvm &record);
 
@@ -250,6 +260,15 @@ void executeMvm(const Machine &machine, State &state, const StreamInfo &stream,
 void executeMvmBitPlanes(const Machine &machine, State &state,
                          const StreamInfo &stream, const isa::Mvm &record,
                          const MvmPlan &plan, const StreamState &at);
+/// Adds what bits that flip while they are read (FaultModel::transient) change
+/// in the sums of an mvm that was executed.
+void executeUpsets(const Machine &machine, State &state,
+                   const StreamInfo &stream, const isa::Mvm &record,
+                   const MvmPlan &plan, const StreamState &at);
+/// The raw element k of the window of output pixel `pixel`.
+uint32_t mvmInput(const CoreInfo &core, const uint8_t *memory,
+                  const isa::Mvm &record, const StreamState &at, int64_t pixel,
+                  int64_t k);
 /// Output pixels of an mvm after its count was cut.
 inline int64_t mvmPixels(const isa::Mvm &record, const StreamState &at) {
   int64_t left = static_cast<int64_t>(record.end) - evaluate(record.pixel, at);

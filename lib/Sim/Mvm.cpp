@@ -144,6 +144,28 @@ void executeMvm(const Machine &machine, State &state, const StreamInfo &stream,
   }
 }
 
+uint32_t mvmInput(const CoreInfo &core, const uint8_t *memory,
+                  const isa::Mvm &record, const StreamState &at, int64_t pixel,
+                  int64_t k) {
+  const isa::View &src = core.views[record.src];
+  const isa::Window &window = core.windows[record.window];
+  int64_t size = elementBytes(src.type);
+  int64_t channel = k % src.channels, tap = k / src.channels;
+  int64_t r = evaluate(record.row, at) * window.stride_rows - window.pad_rows +
+              tap / window.kernel_pixels * window.dilation_rows;
+  int64_t x = (evaluate(record.pixel, at) + pixel) * window.stride_pixels -
+              window.pad_pixels +
+              tap % window.kernel_pixels * window.dilation_pixels;
+  if (r < 0 || r >= src.rows || x < 0 || x >= src.pixels)
+    return static_cast<uint32_t>(src.pad);
+  uint32_t value = 0;
+  std::memcpy(&value,
+              memory + src.address + r % src.slots * src.row_pitch +
+                  x * src.pixel_pitch + channel * size,
+              size);
+  return value;
+}
+
 //===----------------------------------------------------------------------===//
 // As the arrays do it
 //===----------------------------------------------------------------------===//
@@ -181,7 +203,6 @@ void executeMvmBitPlanes(const Machine &machine, State &state,
                  [&] { buildPlanes(machine, core, record, plan); });
   const isa::View &src = core.views[record.src];
   const isa::View &dst = core.views[record.dst];
-  const isa::Window &window = core.windows[record.window];
   uint8_t *memory = state.memory[stream.core].data();
   const ChipSpec &chip = machine.program.chip;
   int64_t words = groupWords(chip), active = chip.macro.active_rows;
@@ -197,22 +218,8 @@ void executeMvmBitPlanes(const Machine &machine, State &state,
       // The group's inputs as bit planes.
       std::fill(inputs.begin(), inputs.end(), 0);
       for (int64_t i = 0; i < rows; ++i) {
-        int64_t k = record.k_begin + begin + i;
-        int64_t channel = k % src.channels, tap = k / src.channels;
-        int64_t r = evaluate(record.row, at) * window.stride_rows -
-                    window.pad_rows +
-                    tap / window.kernel_pixels * window.dilation_rows;
-        int64_t x = (evaluate(record.pixel, at) + p) * window.stride_pixels -
-                    window.pad_pixels +
-                    tap % window.kernel_pixels * window.dilation_pixels;
-        uint32_t value = static_cast<uint32_t>(src.pad);
-        if (r >= 0 && r < src.rows && x >= 0 && x < src.pixels) {
-          value = 0;
-          std::memcpy(&value,
-                      memory + src.address + r % src.slots * src.row_pitch +
-                          x * src.pixel_pitch + channel * size,
-                      size);
-        }
+        uint32_t value =
+            mvmInput(core, memory, record, at, p, record.k_begin + begin + i);
         for (int64_t b = 0; b < inputBits; ++b)
           inputs[b * words + i / 64] |= uint64_t{value >> b & 1} << (i % 64);
       }

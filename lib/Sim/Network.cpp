@@ -13,7 +13,7 @@
 namespace cimc::sim {
 
 Network::Network(const Costs &costs)
-    : costs(costs), free(costs.costModel().links()) {}
+    : costs(costs), taken(costs.costModel().links()) {}
 
 const Route *Network::route(int64_t from, int64_t to, int64_t bytes) {
   auto [it, isNew] = routes.try_emplace({from, to, bytes});
@@ -23,9 +23,18 @@ const Route *Network::route(int64_t from, int64_t to, int64_t bytes) {
   const CostModel &model = costs.costModel();
   route.idleNs = model.transfer(from, to, bytes).ns;
   route.energy = costs.transfer(from, to, bytes);
-  for (const Link &link : model.route(from, to)) {
+  std::vector<Link> links = model.route(from, to);
+  for (const Link &link : links) {
     route.links.push_back(static_cast<uint32_t>(link.id));
     route.occupied.push_back(static_cast<double>(bytes) / link.gbPerS);
+  }
+  // What the model charges beyond the links, parts of flits, comes at the end.
+  double rest = route.idleNs;
+  if (!links.empty())
+    rest -= *std::max_element(route.occupied.begin(), route.occupied.end());
+  for (const Link &link : links) {
+    route.restNs.push_back(rest);
+    rest -= link.ns;
   }
   // Within a core nothing is routed, but the bytes pass its ports.
   if (from == to && from >= 0) {
@@ -35,24 +44,42 @@ const Route *Network::route(int64_t from, int64_t to, int64_t bytes) {
     for (int64_t port : {from, chip.cores() + from}) {
       route.links.push_back(static_cast<uint32_t>(port));
       route.occupied.push_back(ns);
+      route.restNs.push_back(0);
     }
   }
   return &route;
 }
 
+double Network::take(std::vector<Interval> &link, double time, double ns,
+                     double now) {
+  size_t past = 0;
+  while (past < link.size() && link[past].end <= now)
+    ++past;
+  link.erase(link.begin(), link.begin() + static_cast<long>(past));
+  size_t at = 0;
+  for (; at < link.size() && time + ns > link[at].begin; ++at)
+    time = std::max(time, link[at].end);
+  link.insert(link.begin() + static_cast<long>(at), {time, time + ns});
+  return time;
+}
+
 Network::Times Network::reserve(const Route &route, double start) {
-  // The head waits at every link until it is free; what follows is cut through.
+  // The first byte waits at every link until it is free for the whole message;
+  // what follows is cut through.
+  Times times{start, start + route.idleNs};
   double head = start;
-  double sent = start;
   for (size_t i = 0; i < route.links.size(); ++i) {
-    double &link = free[route.links[i]];
-    head = std::max(head, link);
-    link = head + route.occupied[i];
+    double begin = take(taken[route.links[i]], head, route.occupied[i], start);
+    double end = begin + route.occupied[i];
     if (i == 0)
-      sent = link;
+      times.sent = end;
+    times.arrived = std::max(times.arrived, end + route.restNs[i]);
+    if (i + 1 < route.links.size())
+      head = begin + route.restNs[i] - route.restNs[i + 1];
   }
-  // Within a core nothing is routed, but the bytes pass its port.
-  return {sent, std::max(sent, head + route.idleNs)};
+  // A message is sent before it has arrived, also within a core.
+  times.arrived = std::max(times.arrived, times.sent);
+  return times;
 }
 
 } // namespace cimc::sim

@@ -173,7 +173,8 @@ Status Machine::runUntimed(State &state) const {
 } // namespace sim
 
 struct Simulator::Impl {
-  explicit Impl(const Program &program) : machine(program) {}
+  Impl(const Program &program, const FaultModel &faults)
+      : machine(program, faults) {}
 
   std::unique_ptr<sim::State> acquire() {
     {
@@ -198,8 +199,14 @@ struct Simulator::Impl {
 };
 
 Simulator::Simulator(const Program &program)
-    : impl(std::make_unique<Impl>(program)) {}
+    : impl(std::make_unique<Impl>(program, FaultModel())) {}
+Simulator::Simulator(const Program &program, const FaultModel &faults)
+    : impl(std::make_unique<Impl>(program, faults)) {}
 Simulator::~Simulator() = default;
+
+const FaultReport &Simulator::faultReport() const {
+  return impl->machine.faultReport;
+}
 
 Result<std::vector<HostTensor>>
 Simulator::run(const std::vector<HostTensor> &inputs,

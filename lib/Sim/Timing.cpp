@@ -111,6 +111,9 @@ private:
   std::vector<double> window;           ///< nJ in each power window
   Energy feeding;                       ///< of the host's rows, first sample
   int64_t instructions = 0, macs = 0;
+  /// Reads of the cells of a tile in the first sample, by core, macros, cell
+  /// row and column.
+  std::map<std::array<int64_t, 4>, int64_t> reads;
 };
 
 double TimedRun::rowsArrived(uint32_t channel, uint32_t sample,
@@ -248,8 +251,12 @@ void TimedRun::work(Actor &actor, const StreamInfo &stream, const Op &op) {
     occupy(actor, vectorUnit(stream.core), begin, end, stream, "vector");
   }
   spend(&actor, c.energy, begin, end, actor.sample == 0);
-  if (actor.sample == 0)
+  if (actor.sample == 0) {
     macs += c.macs;
+    if (const auto *mvm = std::get_if<isa::Mvm>(op.record))
+      reads[{stream.core, mvm->macros, mvm->cell_row, mvm->column}] +=
+          (c.pixels + mvm->reuse - 1) / mvm->reuse;
+  }
   actor.time = end;
 }
 
@@ -465,6 +472,9 @@ static void addProgramming(const Machine &machine, const CostModel &model,
   Cost cost = model.program(chiplets);
   report.program_ns = cost.ns;
   report.program_nj = cost.nj;
+  cost = model.program(chiplets, WriteProfile::Fast);
+  report.fast_program_ns = cost.ns;
+  report.fast_program_nj = cost.nj;
 }
 
 void TimedRun::fill(CostReport &report) {
@@ -485,6 +495,8 @@ void TimedRun::fill(CostReport &report) {
                        static_cast<double>(samples - half);
   report.instructions_executed = instructions;
   report.macs = macs;
+  for (const auto &[tile, count] : reads)
+    report.reads_per_cell = std::max(report.reads_per_cell, count);
 
   Energy total = feeding;
   std::map<std::string, size_t> layerIndex;

@@ -91,11 +91,16 @@ private:
 struct Route {
   std::vector<uint32_t> links;
   std::vector<double> occupied; ///< ns each link is taken
+  /// From a link's begin to the end of the route, for the first byte.
+  std::vector<double> restNs;
   double idleNs = 0;
   Energy energy;
 };
 
-/// The links of the chip (CostModel::route), taken by one message at a time.
+/// The links of the chip (CostModel::route), each taken by one message at a
+/// time: the first that comes to it, wherever it was sent from. So a link has
+/// gaps before what was reserved on it by messages that are still far away.
+/// Messages cut through and wait in front of links, in buffers large enough.
 class Network {
 public:
   explicit Network(const Costs &costs);
@@ -105,12 +110,19 @@ public:
     double sent;    ///< the sender's port is free again
     double arrived; ///< the last byte is there
   };
-  /// Reserves a route's links from `start` on.
+  /// Reserves a route's links from `start` on, which never goes back from call
+  /// to call.
   Times reserve(const Route &route, double start);
 
 private:
+  struct Interval {
+    double begin, end;
+  };
+  /// Takes a link for `ns` as soon as it is free for so long from `time` on.
+  double take(std::vector<Interval> &link, double time, double ns, double now);
+
   const Costs &costs;
-  std::vector<double> free;
+  std::vector<std::vector<Interval>> taken; ///< by link, in order
   std::map<std::array<int64_t, 3>, Route> routes;
 };
 

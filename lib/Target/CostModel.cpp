@@ -9,6 +9,7 @@
 #include "cimc/Target/CostModel.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 using namespace cimc;
@@ -21,6 +22,13 @@ int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr double spillBytes = 6;
 
 } // namespace
+
+int64_t cimc::secdedCheckBits(int64_t dataBits) {
+  int64_t check = 1;
+  while ((INT64_C(1) << check) < dataBits + check + 1)
+    ++check;
+  return check + 1;
+}
 
 Cost CostModel::mvm(int64_t vectors, int64_t rows, int64_t columns,
                     int64_t macros, int64_t weightBits, int64_t inputBits,
@@ -49,7 +57,7 @@ Cost CostModel::mvm(int64_t vectors, int64_t rows, int64_t columns,
   // Energies per product are those of 8 by 8 bits; the adder tree and the
   // accumulator switch once per pair of bits.
   double bitPairs = static_cast<double>(weightBits * inputBits) / 64;
-  double fj = weights * static_cast<double>(weightBits) *
+  double fj = weights * static_cast<double>(weightBits) * storedBits() *
               macro.read_fj_per_bit * static_cast<double>(whole + (rest != 0));
   fj += products * bitPairs * macro.mac_fj;
   if (reuse > 1)
@@ -120,8 +128,13 @@ std::vector<Link> CostModel::route(int64_t from, int64_t to) const {
   int64_t hostLinks = edgeLinks + 4 * spec.chiplets();
   double onChip =
       static_cast<double>(spec.noc.link_bits) / 8e3 * spec.noc.clock_mhz;
-  links.push_back(from < 0 ? Link{hostLinks, spec.host.gb_per_s}
-                           : Link{from, onChip});
+  double cycle = 1e3 / spec.noc.clock_mhz;
+  double injectNs = cycle * static_cast<double>(spec.noc.inject_cycles);
+  double hopNs = cycle * static_cast<double>(spec.noc.hop_cycles);
+  links.push_back(
+      from < 0
+          ? Link{hostLinks, spec.host.gb_per_s, injectNs + spec.host.latency_ns}
+          : Link{from, onChip, injectNs + (to < 0 ? spec.host.latency_ns : 0)});
   CorePosition a = position(std::max<int64_t>(from, 0));
   CorePosition b = position(std::max<int64_t>(to, 0));
   int64_t row = a.chipletRow * h.tile_rows + a.tileRow;
@@ -134,13 +147,13 @@ std::vector<Link> CostModel::route(int64_t from, int64_t to) const {
         row / h.tile_rows * h.chiplet_columns + column / h.tile_columns;
     int64_t tile = row % h.tile_rows * h.tile_columns + column % h.tile_columns;
     if (isEdge)
-      links.push_back(
-          {edgeLinks + 4 * chiplet + direction, spec.nop.link_gb_per_s});
+      links.push_back({edgeLinks + 4 * chiplet + direction,
+                       spec.nop.link_gb_per_s, spec.nop.hop_ns});
     else
       links.push_back({meshLinks +
                            4 * (chiplet * spec.tilesPerChiplet() + tile) +
                            direction,
-                       onChip});
+                       onChip, hopNs});
   };
   for (; column < toColumn; ++column)
     leave(East, (column + 1) % h.tile_columns == 0);
@@ -150,8 +163,14 @@ std::vector<Link> CostModel::route(int64_t from, int64_t to) const {
     leave(South, (row + 1) % h.tile_rows == 0);
   for (; row > toRow; --row)
     leave(North, row % h.tile_rows == 0);
-  links.push_back(to < 0 ? Link{hostLinks + 1, spec.host.gb_per_s}
-                         : Link{spec.cores() + to, onChip});
+  // Also a message within a tile, or only over edges, passes a router.
+  bool isRouted = false;
+  for (size_t i = 1; i < links.size(); ++i)
+    isRouted |= links[i].id < edgeLinks;
+  if (!isRouted)
+    links.back().ns += hopNs;
+  links.push_back(to < 0 ? Link{hostLinks + 1, spec.host.gb_per_s, 0}
+                         : Link{spec.cores() + to, onChip, 0});
   return links;
 }
 
@@ -197,15 +216,29 @@ Cost CostModel::transfer(int64_t from, int64_t to, int64_t bytes) const {
   return cost;
 }
 
-Cost CostModel::program(int64_t cells) const {
-  const auto &macro = spec.macro;
-  return {static_cast<double>(ceilDiv(cells, macro.write_parallel_cells) *
-                              macro.write_loops) *
-              macro.write_pulse_ns,
-          static_cast<double>(cells) * macro.write_pj_per_bit * 1e-3};
+double CostModel::storedBits() const {
+  int64_t word = spec.macro.secded_word_bits;
+  return word ? 1 + static_cast<double>(secdedCheckBits(word)) /
+                        static_cast<double>(word)
+              : 1;
 }
 
-Cost CostModel::program(const std::vector<std::vector<int64_t>> &cells) const {
+Cost CostModel::program(int64_t cells, WriteProfile profile) const {
+  const auto &macro = spec.macro;
+  bool fast = profile == WriteProfile::Fast;
+  double loopNs = fast ? macro.fast_write_pulse_ns + macro.fast_write_verify_ns
+                       : macro.write_pulse_ns + macro.write_verify_ns;
+  int64_t loops = fast ? macro.fast_write_loops : macro.write_loops;
+  double pj = fast ? macro.fast_write_pj_per_bit : macro.write_pj_per_bit;
+  cells = std::llround(static_cast<double>(cells) * storedBits());
+  return {
+      static_cast<double>(ceilDiv(cells, macro.write_parallel_cells) * loops) *
+          loopNs,
+      static_cast<double>(cells) * pj * 1e-3};
+}
+
+Cost CostModel::program(const std::vector<std::vector<int64_t>> &cells,
+                        WriteProfile profile) const {
   Cost total;
   size_t batch = static_cast<size_t>(spec.macro.write_parallel_macros);
   for (const std::vector<int64_t> &chiplet : cells) {
@@ -213,7 +246,7 @@ Cost CostModel::program(const std::vector<std::vector<int64_t>> &cells) const {
     for (size_t begin = 0; begin < chiplet.size(); begin += batch) {
       double longest = 0;
       for (size_t i = begin; i < std::min(begin + batch, chiplet.size()); ++i) {
-        Cost one = program(chiplet[i]);
+        Cost one = program(chiplet[i], profile);
         longest = std::max(longest, one.ns);
         total.nj += one.nj;
       }

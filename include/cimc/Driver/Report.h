@@ -11,6 +11,7 @@
 
 #include "cimc/Driver/Compiler.h"
 #include "cimc/Driver/Execution.h"
+#include "cimc/Program/Faults.h"
 #include "cimc/Program/Program.h"
 #include "cimc/Sim/Simulator.h"
 
@@ -40,6 +41,17 @@ std::string layerCsv(const CostReport &cost);
 
 /// Adds the costs of one sample under the keys that docs/user-guide.md names.
 void addCost(Json &json, const Program &program, const CostReport &cost);
+
+/// What writing the cells costs, and how long they last.
+std::string wearText(const ChipSpec &chip, const CostReport &cost,
+                     const Wear &wear);
+Json wearJson(const Wear &wear);
+
+/// What repairing a program came to, and what faults did to a run.
+std::string repairText(const RepairReport &report);
+Json repairJson(const RepairReport &report);
+std::string faultText(const FaultReport &report);
+Json faultJson(const FaultReport &report);
 
 /// What a program holds, core by core.
 std::string inspect(const Program &program, int64_t programBytes);

@@ -26,6 +26,9 @@
 //   IO        u32 count; for each string name, u8 output, u8 element type,
 //             u32 rank, i64 shape[rank], u32 rank, i64 perm[rank], u32
 //             channels, u32 channel[]
+//   REPAIR    u32 count; for each u32 core, u16 macro, u16 0, u32 moves, moves
+//             of u16 bit column, u16 spare, u32 columns, u16 complemented
+//             column[], u32 row groups, u16 rotation[]
 //   DEBUG     u32 names, strings; u32 name for each stream of each core
 //
 // A string is u32 size and bytes. Checksums are CRC-32 (IEEE 802.3).
@@ -44,7 +47,7 @@
 
 namespace cimc {
 
-constexpr uint32_t containerVersion = 1;
+constexpr uint32_t containerVersion = 2;
 
 /// One section of a container.
 struct SectionInfo {

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cimc {
@@ -62,12 +63,27 @@ struct IOBinding {
   std::vector<uint32_t> channels;
 };
 
+/// How the bits of one macro lie in its cells where some are defective
+/// (Program/Faults.h).
+struct MacroRepair {
+  struct Move {
+    uint16_t column, spare; ///< a bit column, and the spare that holds it
+  };
+  uint32_t core = 0;
+  uint16_t macro = 0;
+  std::vector<Move> moves;
+  std::vector<uint16_t> complemented; ///< bit columns stored complemented
+  /// By row group: how far its rows are rotated; empty where none is.
+  std::vector<uint16_t> rotations;
+};
+
 struct Program {
   ChipSpec chip;
   std::string model; ///< name of the source model
   std::vector<isa::Channel> channels;
   std::vector<CoreProgram> cores;
   std::vector<IOBinding> ios;
+  std::vector<MacroRepair> repairs; ///< by core and macro; most need none
 
   /// Static instructions, descriptors not counted.
   int64_t instructionCount() const;
@@ -86,8 +102,11 @@ Result<Program> deserialize(const uint8_t *data, size_t size,
 Status save(const Program &program, const std::string &path);
 Result<Program> load(const std::string &path);
 
-/// The assembly text of a program.
-std::string disassemble(const Program &program);
+/// The assembly text of a program; with `complete`, also the chip, constants
+/// and weights, so that `assemble` gives the same program back. `assemble`
+/// verifies; errors are InvalidInput and name the line.
+std::string disassemble(const Program &program, bool complete = false);
+Result<Program> assemble(std::string_view text, const std::string &origin);
 
 } // namespace cimc
 

@@ -96,6 +96,10 @@ Status checkFields(const RecordInfo &info, const void *record);
 
 /// One line of assembly: "mvm macros=1 columns=64 ... row=3+2*i0".
 std::string formatRecord(const RecordInfo &info, const void *record);
+/// Sets `record` from the fields of such a line, in any order. Errors name the
+/// field.
+Status parseRecord(const RecordInfo &info,
+                   const std::vector<std::string_view> &fields, void *record);
 
 template <typename Record>
 void encode(const Record &record, std::vector<uint8_t> &out) {

@@ -9,6 +9,7 @@
 #ifndef CIMC_SIM_SIMULATOR_H
 #define CIMC_SIM_SIMULATOR_H
 
+#include "cimc/Program/Faults.h"
 #include "cimc/Program/Program.h"
 
 #include <map>
@@ -44,11 +45,37 @@ struct CostReport {
       0; ///< MACs done over MACs the used arrays could do in a period
   int64_t macs = 0; ///< per sample, on arrays
   int64_t instructions_executed = 0;
-  double program_ns = 0, program_nj = 0; ///< writing all cells once
+  /// Writing all cells once, by write profile.
+  double program_ns = 0, program_nj = 0;
+  double fast_program_ns = 0, fast_program_nj = 0;
+  int64_t reads_per_cell = 0; ///< of the cell read most, per sample
   /// Sums to `energy_nj`: array_read, array_mac, array_sums, sram, vector, noc,
   /// nop, host, clock, static, regulator.
   std::map<std::string, double> energy_by_component_nj;
   std::vector<LayerCost> layers;
+};
+
+/// How long cells last that are read at some rate. They are written again
+/// before reading or time has disturbed them, and last as many such writes as
+/// `macro.endurance_writes`.
+struct Wear {
+  double samples_per_s = 0;
+  double reads_per_cell_year = 0; ///< of the cell read most
+  double refresh_years = 0;       ///< between two writes of all cells
+  bool reads_limit = false;       ///< reading sets it, else retention
+  /// Until writes reach macro.endurance_warn_writes and endurance_writes.
+  double warn_years = 0, lifetime_years = 0;
+};
+Wear wearAt(const ChipSpec &chip, const CostReport &cost, double samplesPerS);
+
+/// What faults did to the weights of a program.
+struct FaultReport {
+  int64_t macros = 0;      ///< that the program uses
+  int64_t macrosWrong = 0; ///< with a weight that reads wrong
+  int64_t defects = 0;     ///< defective cells in them
+  int64_t rawErrors = 0;   ///< cells wrong after programming
+  int64_t wordsCorrected = 0;
+  int64_t bitsWrong = 0; ///< of weights, after repair and correction
 };
 
 struct RunOptions {
@@ -60,7 +87,11 @@ class Simulator {
 public:
   /// `program` must outlive the simulator.
   explicit Simulator(const Program &program);
+  /// The same on a chip with faults. Results change, time and energy do not.
+  Simulator(const Program &program, const FaultModel &faults);
   ~Simulator();
+
+  const FaultReport &faultReport() const;
 
   /// Computes the outputs of one sample, in the order of the program's output
   /// bindings; `inputs` in the order of its input bindings.

@@ -22,6 +22,14 @@ struct Cost {
   double nj = 0;
 };
 
+/// How cells are written: slowly, so that they last, or fast
+/// (`macro.write_...`, `macro.fast_write_...`).
+enum class WriteProfile { Foundry, Fast };
+
+/// Check bits that correct one error of `dataBits` and detect two: a Hamming
+/// code with a parity bit.
+int64_t secdedCheckBits(int64_t dataBits);
+
 /// Where a core lies.
 struct CorePosition {
   int64_t chiplet, chipletRow, chipletColumn, tile, tileRow, tileColumn, core;
@@ -31,6 +39,7 @@ struct CorePosition {
 struct Link {
   int64_t id; ///< below CostModel::links()
   double gbPerS;
+  double ns; ///< from its begin to that of the next link, for the first byte
 };
 
 /// The cost of everything a chip does, from its description. Mapping,
@@ -68,11 +77,16 @@ public:
   Cost transfer(int64_t from, int64_t to, int64_t bytes) const;
 
   /// Writing `cells` cells of one macro.
-  Cost program(int64_t cells) const;
+  Cost program(int64_t cells,
+               WriteProfile profile = WriteProfile::Foundry) const;
   /// Writing many macros: `cells[chiplet]` lists the cells of its macros.
   /// Chiplets work at the same time, each on macro.write_parallel_macros
   /// macros, in order.
-  Cost program(const std::vector<std::vector<int64_t>> &cells) const;
+  Cost program(const std::vector<std::vector<int64_t>> &cells,
+               WriteProfile profile = WriteProfile::Foundry) const;
+  /// Cells written and read for a bit of weight: 1, and the share of check bits
+  /// with macro.secded_word_bits. Included in `mvm` and `program`.
+  double storedBits() const;
 
   /// Power that flows at rest, in W.
   double staticPower() const;

@@ -5,8 +5,9 @@ module attributes {cim.chip = "card"} {}
 
 // -----
 
-// expected-error@+1 {{chip 'card' lacks key 'hierarchy.chiplet_rows'}}
-module attributes {cim.chip = #cim.chip<"card", {}>} {}
+// What is not stated is the card's.
+// expected-error@+1 {{chip 'card' has unknown key '"macro.row"'}}
+module attributes {cim.chip = #cim.chip<"card", {macro.row = 1024 : i64}>} {}
 
 // -----
 

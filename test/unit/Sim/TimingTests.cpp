@@ -151,6 +151,41 @@ TEST_CASE("a power budget stretches the period") {
   CHECK(bound.average_power_w == Approx(p.chip.power.tdp_w));
 }
 
+TEST_CASE("R = 1, and inputs that all toggle, are caught by the power limit") {
+  // One macro with its share of 75 W; nothing but the array takes energy.
+  auto run = [](int reuse, double macFj) {
+    Program p = oneMvm(1024, 64, 64, reuse);
+    auto &h = p.chip.hierarchy;
+    h.chiplet_rows = h.chiplet_columns = h.tile_rows = h.tile_columns = 1;
+    h.cores_per_tile = h.macros_per_core = 1;
+    p.chip.power.static_w = p.chip.power.static_w_per_chiplet = 0;
+    p.chip.power.tdp_w = 75.0 / 1024;
+    p.chip.host.pj_per_bit = p.chip.noc.pj_per_bit_hop = 0;
+    p.chip.host.gb_per_s = 1e5;
+    p.chip.noc.link_bits = 65536;
+    p.chip.macro.mac_fj = macFj;
+    return *Simulator(p).time();
+  };
+  // Tree and AND gates switch twice as often as at 50 % toggle.
+  double toggling = 92.7 + 59.6 + 4.5;
+  CHECK(!run(8, 92.7).throttled);
+  CHECK(run(1, 92.7).throttled);
+  CostReport worst = run(1, toggling);
+  CHECK(worst.throttled);
+  CHECK(worst.average_power_w == Approx(75.0 / 1024));
+  CHECK(worst.period_ns > run(1, 92.7).period_ns);
+}
+
+TEST_CASE("partial sums beyond the file are charged to the run") {
+  auto sums = [](int reuse) {
+    return Simulator(oneMvm(1024, 64, 16, reuse))
+        .time()
+        ->energy_by_component_nj.at("array_sums");
+  };
+  // 8 of 16 vectors, 64 sums of 16 row groups, 3 bytes out and back at 1 pJ.
+  CHECK(sums(16) - sums(8) == Approx(8 * 64 * 16 * 6 * 1e-3));
+}
+
 TEST_CASE("a trace has a track for every unit that worked") {
   SmallNetwork net;
   auto trace = Simulator(net.program).trace();

@@ -75,6 +75,85 @@ TEST_CASE("power of the card at its peak, by reads per vector") {
     }
 }
 
+namespace {
+/// A convolution as its matrix: output pixels, window elements, channels.
+struct Layer {
+  int64_t pixels, depth, columns;
+};
+} // namespace
+
+/// ResNet-18 and ResNet-50 (the stride on the 3x3, v1.5) at 224 x 224.
+static std::vector<Layer> resnet(bool bottleneck) {
+  std::vector<Layer> layers = {{112 * 112, 147, 64}};
+  const int64_t blocks18[] = {2, 2, 2, 2}, blocks50[] = {3, 4, 6, 3};
+  int64_t in = 64, size = 56;
+  for (int stage = 0; stage < 4; ++stage) {
+    int64_t width = INT64_C(64) << stage, out = bottleneck ? 4 * width : width;
+    for (int64_t b = 0; b < (bottleneck ? blocks50 : blocks18)[stage]; ++b) {
+      int64_t before = size;
+      if (stage > 0 && b == 0)
+        size /= 2;
+      if (bottleneck) {
+        layers.push_back({before * before, in, width});
+        layers.push_back({size * size, 9 * width, width});
+        layers.push_back({size * size, width, out});
+      } else {
+        layers.push_back({size * size, 9 * in, width});
+        layers.push_back({size * size, 9 * width, width});
+      }
+      if (in != out)
+        layers.push_back({size * size, in, out});
+      in = out;
+    }
+  }
+  layers.push_back({1, in, 1000});
+  return layers;
+}
+
+TEST_CASE("array cycles of whole networks are those of ZigZag 3.9.1") {
+  // One macro, one tile after the other, R = 1.
+  auto cycles = [&](const std::vector<Layer> &layers) {
+    double total = 0;
+    for (const Layer &l : layers)
+      for (int64_t k = 0; k < l.depth; k += 1024)
+        for (int64_t n = 0; n < l.columns; n += 64) {
+          Cost cost =
+              model.mvm(l.pixels, std::min<int64_t>(1024, l.depth - k),
+                        std::min<int64_t>(64, l.columns - n), 1, 8, 8, 1);
+          total += cost.ns / cycle - 4;
+        }
+    return total;
+  };
+  CHECK(cycles(resnet(false)) == Approx(3613696).epsilon(1e-9));
+  CHECK(cycles(resnet(true)) == Approx(8061440).epsilon(1e-3));
+}
+
+TEST_CASE("one product lies inside the bracket of 28 nm INT8 silicon") {
+  // digital CIM macros at 28 nm: 54.6 to 102.6 fJ; calibrated to +-30 %.
+  CHECK(card.macro.mac_fj > 54.6);
+  CHECK(card.macro.mac_fj < 102.6);
+  // Adder tree, AND gates, accumulator, register, pipeline.
+  CHECK(59.6 + 4.5 + 10.2 + 5.1 + 13.2 ==
+        Approx(card.macro.mac_fj).margin(0.2));
+}
+
+TEST_CASE("partial sums beyond the file are charged") {
+  // R = 8 fits the file. Of 16, half go to memory: 3 bytes each way per output
+  // and row group.
+  double fits = model.mvm(16, 1024, 64, 1, 8, 8, 8).nj;
+  double beyond = model.mvm(16, 1024, 64, 1, 8, 8, 16).nj;
+  double saved = 1024 * 64 * 8 * 30e-6; // one read of all cells
+  CHECK(beyond - fits == Approx(8 * 64 * 16 * 6 * 1e-3 - saved));
+  // The shallower the file, the more goes to memory.
+  ChipSpec shallow = card;
+  shallow.macro.partial_sum_depth = 1;
+  CostModel m(shallow);
+  double spill = (m.mvm(64, 1024, 64, 1, 8, 8, 64).nj -
+                  model.mvm(64, 1024, 64, 1, 8, 8, 64).nj) /
+                 (1024 * 64 * 64) * 1e6;
+  CHECK(spill == Approx(7.0 / 64 * 6 * 1000 / 64).epsilon(1e-6));
+}
+
 TEST_CASE("energy of one product") {
   // R = 1: 92.7 fJ and 8 bits read at 30 fJ.
   double macs = 1024 * 64;
