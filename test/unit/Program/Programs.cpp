@@ -161,3 +161,41 @@ Program cimc::test::smallProgram() {
   program.ios = {in, out};
   return program;
 }
+
+Program cimc::test::richProgram() {
+  Program program = smallProgram();
+  CoreProgram &core = program.cores[1];
+  uint32_t address = 4096;
+  uint16_t id = 2;
+  static constexpr uint32_t sizes[] = {1, 1, 2, 2, 4, 4, 8};
+  for (uint8_t type = 0; type < 7; ++type)
+    for (uint32_t channels : {4u, 1u}) {
+      isa::View v;
+      v.id = id++;
+      v.address = address;
+      v.slots = v.rows = 2;
+      v.pixels = 3;
+      v.channels = channels;
+      v.pixel_pitch = channels * sizes[type];
+      v.row_pitch = v.pixel_pitch * v.pixels;
+      v.type = type;
+      core.views.push_back(v);
+      address += v.row_pitch * v.slots;
+    }
+  isa::Window window;
+  window.id = 0;
+  window.kernel_rows = window.kernel_pixels = 1;
+  window.stride_rows = window.stride_pixels = 1;
+  window.dilation_rows = window.dilation_pixels = 1;
+  core.windows.push_back(window);
+  isa::Pattern pattern;
+  pattern.id = 0;
+  pattern.element_bytes = 1;
+  pattern.count0 = pattern.count1 = pattern.count2 = pattern.count3 = 1;
+  pattern.count4 = 2;
+  pattern.count5 = 3;
+  pattern.src4 = pattern.dst4 = 3;
+  pattern.src5 = pattern.dst5 = 1;
+  core.patterns.push_back(pattern);
+  return program;
+}

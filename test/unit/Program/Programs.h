@@ -18,6 +18,10 @@ namespace cimc::test {
 /// host.
 Program smallProgram();
 
+/// The same with views of all element types, a window and a pattern on core 70,
+/// so that any instruction finds operands.
+Program richProgram();
+
 /// The first instruction of type T in a stream.
 template <typename T> T &first(Program &program, size_t core, size_t stream) {
   for (isa::Instruction &i : program.cores[core].streams[stream].instructions)

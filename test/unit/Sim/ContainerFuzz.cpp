@@ -11,10 +11,10 @@
 // Mutates containers in this process: a third of them field by field, the
 // others byte by byte, most with right checksums. Every mutant is loaded and
 // verified. Of those that the verifier accepts, one in 8 is written and read
-// again; one in 4, and all with new kinds of instructions, are run if they ask
-// for little memory and work: fast and bit plane by bit plane with the same
-// results, then in time. Meant for a sanitized build, where any access out of
-// bounds ends the process. Says what happened on one line.
+// again, also as text; one in 4, and all with new kinds of instructions, are
+// run if they ask for little memory and work: fast and bit plane by bit plane
+// with the same results, then in time. Meant for a sanitized build, where any
+// access out of bounds ends the process. Says what happened on one line.
 //
 //===----------------------------------------------------------------------===//
 
@@ -83,6 +83,7 @@ private:
   void mutateIO(IOBinding &io);
   void mutateCells(CellBlock &block);
   void mutateChip(ChipSpec &chip);
+  void mutateRepair(Program &program);
   void mutate(Program &program);
   void mutate(std::vector<uint8_t> &bytes);
   void damage(std::vector<uint8_t> &bytes, size_t begin, size_t end);
@@ -259,8 +260,28 @@ void Fuzzer::mutateChip(ChipSpec &chip) {
   key.set(chip, std::clamp(value, key.min, key.max));
 }
 
+void Fuzzer::mutateRepair(Program &program) {
+  if (program.repairs.empty() || oneIn(8)) {
+    FaultModel faults;
+    faults.stuck0 = faults.stuck1 = 0.02;
+    faults.seed = random();
+    repair(program, faults);
+    return;
+  }
+  MacroRepair &repair = *any(program.repairs);
+  uint16_t *fields[] = {&repair.macro, any(repair.complemented),
+                        any(repair.rotations)};
+  uint16_t *field = fields[below(3)];
+  if (MacroRepair::Move *move = any(repair.moves); move && oneIn(2))
+    field = oneIn(2) ? &move->column : &move->spare;
+  if (field)
+    *field = static_cast<uint16_t>(interesting(*field));
+}
+
 void Fuzzer::mutate(Program &program) {
   CoreProgram *core = any(program.cores);
+  if (core && oneIn(16))
+    return mutateRepair(program);
   auto field = [&](auto &list) {
     if (auto *record = any(list))
       mutateField(isa::infoOf<std::decay_t<decltype(*record)>>(), record);
@@ -436,7 +457,15 @@ int64_t bytesOf(const sim::Machine &machine) {
 }
 
 bool Fuzzer::execute(const Program &program) {
-  sim::Machine machine(program);
+  // A macro takes as many bytes as it has cells to look for defects.
+  FaultModel faults;
+  bool isSmall =
+      program.chip.macro.rows * physicalColumns(program.chip) < maxBytes;
+  if (isSmall && oneIn(4)) {
+    faults.stuck0 = faults.stuck1 = faults.raw = 0.01;
+    faults.transient = 0.001;
+  }
+  sim::Machine machine(program, faults);
   if (bytesOf(machine) > maxBytes || workOf(machine) > maxLaneOperations) {
     ++large;
     return true;
@@ -487,6 +516,9 @@ bool Fuzzer::accepted(const Program &program) {
                    again.error().message);
     if (serialize(*again) != bytes)
       return wrong("changes when it is written and read");
+    again = assemble(disassemble(program, true), "text");
+    if (!again || serialize(*again) != bytes)
+      return wrong("changes when it is written as text and read");
   }
   // New kinds of instructions are worth mutating further.
   bool isNew = false;
@@ -535,45 +567,6 @@ bool Fuzzer::run(int64_t mutants) {
       mutants, mutants - verified, verified, ran, ended, large, executed.size(),
       seconds(begin), slowest);
   return true;
-}
-
-/// Views of all element types, so that any instruction finds operands.
-Program richProgram() {
-  Program program = smallProgram();
-  CoreProgram &core = program.cores[1];
-  uint32_t address = 4096;
-  uint16_t id = 2;
-  static constexpr uint32_t sizes[] = {1, 1, 2, 2, 4, 4, 8};
-  for (uint8_t type = 0; type < 7; ++type)
-    for (uint32_t channels : {4u, 1u}) {
-      isa::View v;
-      v.id = id++;
-      v.address = address;
-      v.slots = v.rows = 2;
-      v.pixels = 3;
-      v.channels = channels;
-      v.pixel_pitch = channels * sizes[type];
-      v.row_pitch = v.pixel_pitch * v.pixels;
-      v.type = type;
-      core.views.push_back(v);
-      address += v.row_pitch * v.slots;
-    }
-  isa::Window window;
-  window.id = 0;
-  window.kernel_rows = window.kernel_pixels = 1;
-  window.stride_rows = window.stride_pixels = 1;
-  window.dilation_rows = window.dilation_pixels = 1;
-  core.windows.push_back(window);
-  isa::Pattern pattern;
-  pattern.id = 0;
-  pattern.element_bytes = 1;
-  pattern.count0 = pattern.count1 = pattern.count2 = pattern.count3 = 1;
-  pattern.count4 = 2;
-  pattern.count5 = 3;
-  pattern.src4 = pattern.dst4 = 3;
-  pattern.src5 = pattern.dst5 = 1;
-  core.patterns.push_back(pattern);
-  return program;
 }
 
 } // namespace
