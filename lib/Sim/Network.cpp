@@ -68,9 +68,11 @@ Network::Times Network::reserve(const Route &route, double start) {
   // what follows is cut through.
   Times times{start, start + route.idleNs};
   double head = start;
+  linkBegins.clear();
   for (size_t i = 0; i < route.links.size(); ++i) {
     double begin = take(taken[route.links[i]], head, route.occupied[i], start);
     double end = begin + route.occupied[i];
+    linkBegins.push_back(begin);
     if (i == 0)
       times.sent = end;
     times.arrived = std::max(times.arrived, end + route.restNs[i]);

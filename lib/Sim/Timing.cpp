@@ -8,6 +8,8 @@
 
 #include "Timing.h"
 
+#include "cimc/Target/LinkNames.h"
+
 #include <algorithm>
 #include <cmath>
 #include <queue>
@@ -72,6 +74,8 @@ private:
              bool isFirstSample);
   void occupy(Actor &actor, int64_t unit, double begin, double end,
               const StreamInfo &stream, const char *name);
+
+  void traceLinks(const Route &route, const std::string &name, uint32_t sample);
 
   void stepStream(uint32_t index);
   void stepPort(uint32_t index);
@@ -220,6 +224,15 @@ void TimedRun::occupy(Actor &actor, int64_t unit, double begin, double end,
                     actor.sample});
 }
 
+void TimedRun::traceLinks(const Route &route, const std::string &name,
+                          uint32_t sample) {
+  if (!trace)
+    return;
+  for (size_t i = 0; i < route.links.size(); ++i)
+    trace->push_back({TraceEvent::networks, linkName(chip, route.links[i]),
+                      name, network.begins()[i], route.occupied[i], sample});
+}
+
 const OpCost &TimedRun::cost(Actor &actor, const StreamInfo &stream,
                              const Op &op) {
   OpCost &cached = actor.costs[actor.at.pc];
@@ -269,6 +282,7 @@ void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op) {
   const Route *route =
       network.route(coreId(stream.core), coreId(channel.core), bytes);
   Network::Times times = network.reserve(*route, actor.time);
+  traceLinks(*route, stream.source->layer, actor.sample);
   Energy energy = route->energy;
   energy += cost(actor, stream, op).energy; // reads
   if (channel.core >= 0)
@@ -376,6 +390,7 @@ void TimedRun::stepPort(uint32_t index) {
   if (feeds) {
     const Route *route = network.route(-1, coreId(channel.core), end.rowBytes);
     Network::Times times = network.reserve(*route, actor.time);
+    traceLinks(*route, machine.program.ios[end.io].name, actor.sample);
     Energy energy = route->energy;
     if (channel.core >= 0)
       energy.nj[Sram] += costs.sram(channel.record.address, end.rowBytes);
@@ -458,24 +473,6 @@ Status TimedRun::run() {
 //===----------------------------------------------------------------------===//
 // Report
 //===----------------------------------------------------------------------===//
-
-static void addProgramming(const Machine &machine, const CostModel &model,
-                           CostReport &report) {
-  std::map<std::pair<int64_t, uint16_t>, int64_t> macros;
-  for (const CoreInfo &core : machine.cores)
-    for (const CellBlock &block : core.source->cells)
-      macros[{core.source->id, block.macro}] +=
-          int64_t{block.rows} * block.columns * block.bits;
-  std::vector<std::vector<int64_t>> chiplets(model.chip().chiplets());
-  for (const auto &[macro, cells] : macros)
-    chiplets[model.position(macro.first).chiplet].push_back(cells);
-  Cost cost = model.program(chiplets);
-  report.program_ns = cost.ns;
-  report.program_nj = cost.nj;
-  cost = model.program(chiplets, WriteProfile::Fast);
-  report.fast_program_ns = cost.ns;
-  report.fast_program_nj = cost.nj;
-}
 
 void TimedRun::fill(CostReport &report) {
   const CostModel &model = costs.costModel();

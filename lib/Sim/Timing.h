@@ -113,6 +113,8 @@ public:
   /// Reserves a route's links from `start` on, which never goes back from call
   /// to call.
   Times reserve(const Route &route, double start);
+  /// When each link of the route last reserved begins to be taken.
+  const std::vector<double> &begins() const { return linkBegins; }
 
 private:
   struct Interval {
@@ -123,12 +125,14 @@ private:
 
   const Costs &costs;
   std::vector<std::vector<Interval>> taken; ///< by link, in order
+  std::vector<double> linkBegins;
   std::map<std::array<int64_t, 3>, Route> routes;
 };
 
 /// One piece of work on one unit, for traces.
 struct TraceEvent {
-  int64_t core;
+  static constexpr int64_t host = -1, networks = -2;
+  int64_t core; ///< or one of these
   std::string unit, name;
   double startNs, durationNs;
   uint32_t sample;
@@ -136,6 +140,10 @@ struct TraceEvent {
 
 /// The events in the Chrome trace format (microseconds).
 std::string traceJson(const std::vector<TraceEvent> &events);
+
+/// What writing all cells costs, in `report`.
+void addProgramming(const Machine &machine, const CostModel &model,
+                    CostReport &report);
 
 /// Runs several samples in time and fills in `report`. With `state`, the first
 /// sample's data are computed too. An error if all streams block.

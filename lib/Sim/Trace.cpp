@@ -31,15 +31,20 @@ static void appendQuoted(std::string &out, const std::string &text) {
 }
 
 std::string traceJson(const std::vector<TraceEvent> &events) {
-  // A process for each core, a thread for each of its units.
+  // A process for each core, a thread for each of its units; links are threads
+  // of a process of their own.
   std::map<int64_t, std::map<std::string, int>> units;
   for (const TraceEvent &event : events)
     units[event.core][event.unit] = 0;
   std::string out = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
   for (auto &[core, names] : units) {
     std::string process = "{\"ph\":\"M\",\"pid\":" + std::to_string(core);
-    out += process + ",\"name\":\"process_name\",\"args\":{\"name\":\"core " +
-           std::to_string(core) + "\"}},\n";
+    std::string title = core == TraceEvent::networks ? "networks"
+                        : core == TraceEvent::host
+                            ? "host"
+                            : "core " + std::to_string(core);
+    out += process + ",\"name\":\"process_name\",\"args\":{\"name\":\"" +
+           title + "\"}},\n";
     int number = 0;
     for (auto &[name, thread] : names) {
       thread = number++;

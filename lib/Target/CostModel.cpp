@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Target/CostModel.h"
+#include "cimc/Target/LinkNames.h"
 
 #include <algorithm>
 #include <cmath>
@@ -116,6 +117,23 @@ CorePosition CostModel::position(int64_t core) const {
 int64_t CostModel::links() const {
   return 2 * spec.cores() + 4 * spec.chiplets() * (spec.tilesPerChiplet() + 1) +
          2;
+}
+
+std::string cimc::linkName(const ChipSpec &spec, int64_t id) {
+  static const char *const directions[] = {" east", " west", " south",
+                                           " north"};
+  int64_t cores = spec.cores(), tiles = spec.tilesPerChiplet();
+  if (id < 2 * cores)
+    return "core " + std::to_string(id % cores) + (id < cores ? " out" : " in");
+  id -= 2 * cores;
+  int64_t tile = id / 4;
+  if (tile < spec.chiplets() * tiles)
+    return "chiplet " + std::to_string(tile / tiles) + " tile " +
+           std::to_string(tile % tiles) + directions[id % 4];
+  int64_t chiplet = tile - spec.chiplets() * tiles;
+  if (chiplet < spec.chiplets())
+    return "chiplet " + std::to_string(chiplet) + " edge" + directions[id % 4];
+  return id % 4 ? "host in" : "host out";
 }
 
 std::vector<Link> CostModel::route(int64_t from, int64_t to) const {

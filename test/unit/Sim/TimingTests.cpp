@@ -192,7 +192,9 @@ TEST_CASE("a trace has a track for every unit that worked") {
   REQUIRE(trace);
   for (const char *text :
        {"\"traceEvents\":[", "\"core 70\"", "\"macro 1\"", "\"vector\"",
-        "\"port\"", "\"conv mvm\"", "\"pool send\""})
+        "\"port\"", "\"conv mvm\"", "\"pool send\"", "\"networks\"",
+        "\"host out\"", "\"core 0 in\"", "\"chiplet 0 edge east\"",
+        "\"core 70 out\"", "\"host in\""})
     CHECK(trace->find(text) != std::string::npos);
   CHECK(trace->substr(trace->size() - 4) == "\n]}\n");
 }

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Target/CostModel.h"
+#include "cimc/Target/LinkNames.h"
 
 #include <catch2/catch.hpp>
 
@@ -261,6 +262,22 @@ TEST_CASE("a route is the ports, the mesh, and the edges of chiplets") {
   CHECK(left[1].id != below[1].id);
   // The way back has its own.
   CHECK(model.route(4, 0)[1].id != left[1].id);
+}
+
+TEST_CASE("links have names") {
+  auto names = [](int64_t from, int64_t to) {
+    std::vector<std::string> result;
+    for (const Link &link : model.route(from, to))
+      result.push_back(linkName(card, link.id));
+    return result;
+  };
+  CHECK(names(-1, 20) ==
+        std::vector<std::string>{"host out", "chiplet 0 tile 0 east",
+                                 "chiplet 0 tile 1 south", "core 20 in"});
+  CHECK(names(64, 12) == std::vector<std::string>{"core 64 out",
+                                                  "chiplet 1 edge west",
+                                                  "core 12 in"});
+  CHECK(names(0, -1) == std::vector<std::string>{"core 0 out", "host in"});
 }
 
 TEST_CASE("power at rest") {
