@@ -197,11 +197,34 @@ def cases():
     yield case("ms_rotary", "RotaryEmbedding",
                [reals(2, 4, 24), np.array([3], np.int64), weight(reals(16, 4)),
                 weight(reals(16, 4))], domain=MS, num_heads=3)
-    for bits in (4, 8):
+    qkv = [reals(1, 9, 32), reals(1, 9, 16), reals(1, 9, 16), None, None, np.int32([8]), Const(9, dtype=np.int32)]
+    yield case("ms_group_query_window", "GroupQueryAttention", qkv, outputs=3, domain=MS, num_heads=4, kv_num_heads=2,
+               local_window_size=3)
+    yield case("ms_group_query_softcap", "GroupQueryAttention", qkv, outputs=3, domain=MS, num_heads=4,
+               kv_num_heads=2, softcap=1.5, scale=0.4)
+    yield case("ms_group_query_packed", "GroupQueryAttention",
+               [reals(1, 3, 64), None, None, None, None, np.int32([2]), Const(3, dtype=np.int32)], outputs=3,
+               domain=MS, num_heads=4, kv_num_heads=2)
+    yield case("ms_fused_gemm", "FusedGemm", [reals(3, 4), weight(reals(5, 4)), weight(reals(5))], domain=MS,
+               activation="LeakyRelu", activation_alpha=0.3, transB=1, alpha=0.5, beta=2.0)
+    yield case("ms_dynamic_matmul", "DynamicQuantizeMatMul",
+               [reals(2, 5, 8), weight(RNG.integers(-128, 128, (8, 6)).astype(np.int8)),
+                weight(np.abs(reals(6)) + 0.01), weight(RNG.integers(-9, 9, 6).astype(np.int8)), weight(reals(6))],
+               domain=MS)
+    scale, zero = weight(np.float32(0.05)), weight(np.uint8(130))
+    integers = lambda *shape: RNG.integers(0, 256, shape).astype(np.uint8)
+    other, out = weight(np.float32(0.031)), weight(np.uint8(99))
+    yield case("ms_qlinear_where", "QLinearWhere",
+               [RNG.random((3, 1)) > 0.5, integers(3, 4), scale, zero, integers(4), other, zero, other, out], domain=MS)
+    yield case("ms_embed", "EmbedLayerNormalization",
+               [np.int32([[1, 4, 2], [0, 3, 3]]), np.int32([[0, 1, 1], [1, 0, 0]]), weight(reals(5, 8)),
+                weight(reals(4, 8)), weight(reals(2, 8)), weight(reals(8)), weight(reals(8)),
+                np.int32([[1, 1, 0], [1, 1, 1]])], outputs=3, domain=MS, epsilon=1e-5)
+    for bits in (2, 4, 8):
         packed = RNG.integers(0, 256, (5, 3, 16 * bits // 8)).astype(np.uint8)
         yield case(f"ms_nbits_{bits}", "MatMulNBits",
                    [reals(2, 40), weight(packed), weight(reals(15)),
-                    weight(RNG.integers(0, 256, 5 * (2 if bits == 4 else 3)).astype(np.uint8))],
+                    weight(RNG.integers(0, 256, 5 * (3 * bits + 7 >> 3)).astype(np.uint8))],
                    domain=MS, K=40, N=5, bits=bits, block_size=16)
     yield case("ms_fused_matmul", "FusedMatMul", [reals(2, 4, 3), reals(2, 4, 5)], domain=MS,
                transA=1, alpha=0.5)

@@ -18,7 +18,7 @@ that a crash or a hang is seen as one; below the nn level with --precision float
     fails        anything else: other outputs, another exit code, a signal, no end in 60 s.
 
 Where the command wants to know an input at compile time, the test is run again with its integer
-inputs given as --constant-input, then with all but its first. --table writes the page. --passing
+inputs given as --constant-input, then with all but its first, then with all. --table writes the page. --passing
 names a folder with a list of tests for each level, conformance-LEVEL.txt: with --update they are
 written, otherwise all of them have to pass (exit code 1 where one does not, or where any test
 fails).
@@ -208,7 +208,8 @@ class Runner:
         for name in sorted(os.listdir(folder)):
             if not name.startswith("test_data_set_"):
                 continue
-            for bound in (set(), integers, rest, integers | rest):
+            for bound in (set(), integers, rest, integers | rest,
+                          {i.name for i in model.graph.input}):
                 with tempfile.TemporaryDirectory() as scratch:
                     kind, detail = self.attempt(folder, model, os.path.join(folder, name), bound,
                                                 scratch)

@@ -250,6 +250,11 @@ void GraphImporter::importNode(const onnx::NodeProto &proto, int index) {
     for (const std::string &input : proto.input())
       if (!input.empty())
         lookup(input, node);
+    for (int i = found ? found->inputs : proto.input_size();
+         i < proto.input_size(); ++i)
+      if (!proto.input(i).empty())
+        failInvalid("has {} inputs; {} has at most {}", proto.input_size(),
+                    proto.op_type(), found->inputs);
     if (isCall)
       importCall(node, *function->second);
     else

@@ -14,6 +14,8 @@
 
 #include "cimc/Import/ONNX/Import.h"
 
+#include <limits>
+
 namespace cimc::onnx_import {
 
 /// Newest version of the default operator set whose semantics the handlers
@@ -21,10 +23,14 @@ namespace cimc::onnx_import {
 inline constexpr int64_t kNewestOpset = 28;
 inline constexpr int64_t kOldestOpset = 1;
 
+/// Inputs of operators that take lists.
+inline constexpr int kAnyInputs = std::numeric_limits<int>::max();
+
 /// One row of OpTable.def.
 struct OpEntry {
   const char *domain, *op;
   int64_t since;
+  int inputs; ///< at most
   void (*handler)(Node &);
   const char *constraints;
 };
@@ -103,7 +109,7 @@ private:
   /// Constants whose users were folded or never needed them.
   void eraseUnused();
   /// Whether an option gives the input's value, which is then its constant.
-  bool bindConstant(const onnx::ValueInfoProto &input, DType type);
+  bool bindConstant(const onnx::ValueInfoProto &input);
   /// The shape of an input; nothing where it is open, which is noted.
   std::optional<Shape> inputShape(const onnx::ValueInfoProto &input);
   /// The value that an option gives to a symbolic dimension.

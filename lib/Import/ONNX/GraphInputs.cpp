@@ -95,6 +95,11 @@ void GraphImporter::readInputs() {
                 "has {}",
                 name, shapeString(shape), inputList);
 
+  // Scales, which say the types of other inputs, come first.
+  for (const onnx::ValueInfoProto &input : graph.input())
+    if (inputNames.contains(input.name()) && input.type().has_tensor_type() &&
+        !tensors.contains(input.name()) && bindConstant(input))
+      inputNames.erase(input.name());
   for (const onnx::ValueInfoProto &input : graph.input()) {
     std::string what = fmt::format("{}: input '{}'", path, input.name());
     if (auto it = tensors.find(input.name()); it != tensors.end()) {
@@ -116,8 +121,6 @@ void GraphImporter::readInputs() {
         axes > static_cast<int>(kMaxRank))
       failInvalid("{} has {} axes; at most {} are possible", what, axes,
                   kMaxRank);
-    if (bindConstant(input, type))
-      continue;
     std::optional<Shape> shape = inputShape(input);
     if (!shape) {
       tensors[input.name()].missing = true;
@@ -135,11 +138,12 @@ void GraphImporter::readInputs() {
   }
 }
 
-bool GraphImporter::bindConstant(const onnx::ValueInfoProto &input,
-                                 DType type) {
+bool GraphImporter::bindConstant(const onnx::ValueInfoProto &input) {
   for (const auto &[name, tensor] : options.constantInputs) {
     if (name != input.name())
       continue;
+    DType type = fromOnnxType(input.type().tensor_type().elem_type(),
+                              fmt::format("{}: input '{}'", path, name));
     const onnx::TypeProto_Tensor &declared = input.type().tensor_type();
     bool fits =
         !declared.has_shape() ||

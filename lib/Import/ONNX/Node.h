@@ -187,7 +187,7 @@ llvm::SmallVector<mlir::NamedAttribute> poolAttributes(Node &node,
 mlir::Value emitConv(Node &node);
 mlir::Value emitGemm(Node &node);
 
-#define CIMC_ONNX_OP(DOMAIN, OP, SINCE, HANDLER, CONSTRAINTS)                  \
+#define CIMC_ONNX_OP(DOMAIN, OP, SINCE, INPUTS, HANDLER, CONSTRAINTS)          \
   void HANDLER(Node &node);
 #include "cimc/Import/ONNX/OpTable.def"
 

@@ -175,6 +175,50 @@ void onnx_import::importSkipSimplifiedLayerNormalization(Node &node) {
   importSkip(node, true);
 }
 
+/// com.microsoft: the rows of tokens, positions and segments, added and
+/// normalized.
+void onnx_import::importEmbedLayerNormalization(Node &node) {
+  Shape ids = node.shape(0), positions = node.shape(3);
+  if (ids.size() != 2 || positions.size() != 2)
+    failInvalid("token numbers {} and position embeddings {} must have 2 axes",
+                shapeString(ids), shapeString(positions));
+  auto rows = [&](Value table, Value numbers) {
+    return node.like<nn::GatherOp>({table, numbers},
+                                   node.attr("axis", int64_t(0)));
+  };
+  Value sum = rows(node.real(2), node.number(0)), places;
+  if (node.hasInput(8))
+    places = rows(node.real(3), node.number(8));
+  else if (ids[1] <= positions[0])
+    places = node.like<nn::SliceOp>(
+        node.real(3), {node.attr("starts", Shape{0, 0}),
+                       node.attr("sizes", Shape{ids[1], positions[1]}),
+                       node.attr("steps", Shape{1, 1})});
+  else
+    failInvalid("there are {} tokens but {} position embeddings", ids[1],
+                positions[0]);
+  sum = node.like<nn::AddOp>({sum, places});
+  if (node.hasInput(1) && node.hasInput(4))
+    sum = node.like<nn::AddOp>({sum, rows(node.real(4), node.number(1))});
+  node.setResult(layerNorm(node, sum, node.real(5), node.real(6), 2,
+                           node.getFloat("epsilon", 1e-12f)));
+  if (node.getInt("mask_index_type", 0))
+    failUnsupported("mask_index_type is {}; 0, the number of tokens that are "
+                    "not masked, is supported",
+                    node.getInt("mask_index_type", 0));
+  if (node.hasOutput(1)) {
+    Type i32 = node.builder().getI32Type();
+    Value count = node.scalar(0, i32);
+    if (node.hasInput(7))
+      count = node.like<nn::ReduceSumOp>(node.number(7),
+                                         node.attr("axes", Shape{1}));
+    node.setResult(
+        node.like<nn::ExpandOp>(count, node.attr("shape", Shape{ids[0]})), 1);
+  }
+  if (node.hasOutput(2))
+    node.setResult(sum, 2);
+}
+
 /// Channels in `groups` parts are rows; scale and bias are per channel, or per
 /// group where there are as many.
 static Value groupNorm(Node &node, Value input, int64_t groups, Value scale,

@@ -13,8 +13,8 @@ using namespace cimc::onnx_import;
 
 llvm::ArrayRef<OpEntry> onnx_import::opTable() {
   static const OpEntry table[] = {
-#define CIMC_ONNX_OP(DOMAIN, OP, SINCE, HANDLER, CONSTRAINTS)                  \
-  {DOMAIN, OP, SINCE, HANDLER, CONSTRAINTS},
+#define CIMC_ONNX_OP(DOMAIN, OP, SINCE, INPUTS, HANDLER, CONSTRAINTS)          \
+  {DOMAIN, OP, SINCE, INPUTS, HANDLER, CONSTRAINTS},
 #include "cimc/Import/ONNX/OpTable.def"
   };
   return table;

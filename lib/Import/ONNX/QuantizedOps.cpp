@@ -148,8 +148,7 @@ static Value integersAs(Node &node, size_t i, Type type) {
                   node.inputName(i));
 }
 
-/// Input `i` as float, with scale and zero point in the next two inputs.
-static Value dequantized(Node &node, size_t i, int64_t axis = 1) {
+Value onnx_import::dequantized(Node &node, size_t i, int64_t axis) {
   Shape shape = node.shape(i);
   Type type = quantizedType(node, i + 1, node.dtype(i), shape, axis);
   return node.emit<nn::DequantizeOp>(node.f32(), integersAs(node, i, type));
@@ -160,9 +159,8 @@ static DType zeroType(Node &node, size_t i, DType otherwise) {
   return node.hasInput(i) ? node.dtype(i) : otherwise;
 }
 
-/// Ends a QLinear operator: quantizes `real` with the scale in `scaleInput`.
-static void quantizeResult(Node &node, Value real, size_t scaleInput,
-                           DType otherwise) {
+void onnx_import::quantizeResult(Node &node, Value real, size_t scaleInput,
+                                 DType otherwise) {
   DType storage = zeroType(node, scaleInput + 1, otherwise);
   Shape shape(tensorType(real).getShape());
   Type type = quantizedType(node, scaleInput, storage, shape, 0);
@@ -291,10 +289,10 @@ void onnx_import::importDequantizeLinear(Node &node) {
 }
 
 /// Rule R11.
-void onnx_import::importDynamicQuantizeLinear(Node &node) {
-  Value input = node.real(0), zero = node.scalar(0, node.f32());
+DynamicallyQuantized onnx_import::quantizeDynamically(Node &node, Value input) {
+  Value zero = node.scalar(0, node.f32());
   Shape axes;
-  for (int64_t i = 0, e = node.shape(0).size(); i < e; ++i)
+  for (int64_t i = 0, e = tensorType(input).getRank(); i < e; ++i)
     axes.push_back(i);
   Value low = input, high = input;
   if (!axes.empty()) {
@@ -314,19 +312,22 @@ void onnx_import::importDynamicQuantizeLinear(Node &node) {
   offset = node.like<nn::RoundOp>(node.like<nn::ClipOp>(
       offset, {node.attr("min", 0.0f), node.attr("max", 255.0f)}));
   Value scaled = node.like<nn::RoundOp>(node.like<nn::DivOp>({input, scale}));
-  node.setResult(
-      saturated(node, node.like<nn::AddOp>({scaled, offset}), DType::U8));
+  return {saturated(node, node.like<nn::AddOp>({scaled, offset}), DType::U8),
+          scale, saturated(node, offset, DType::U8)};
+}
+
+void onnx_import::importDynamicQuantizeLinear(Node &node) {
+  auto [integers, scale, zero] = quantizeDynamically(node, node.real(0));
+  node.setResult(integers);
   node.setResult(scale, 1);
-  node.setResult(saturated(node, offset, DType::U8), 2);
+  node.setResult(zero, 2);
 }
 
 //===----------------------------------------------------------------------===//
 // Products of integers
 //===----------------------------------------------------------------------===//
 
-/// Integer input `i` less its zero point in input `zero`, as i32. Zero points
-/// of a list run along `axis`.
-static Value centered(Node &node, size_t i, size_t zero, int64_t axis) {
+Value onnx_import::centered(Node &node, size_t i, size_t zero, int64_t axis) {
   Type i32 = node.builder().getI32Type();
   Value value = node.cast(node.number(i), i32);
   if (!node.hasInput(zero))

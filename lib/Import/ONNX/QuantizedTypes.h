@@ -24,6 +24,24 @@ mlir::Type quantizedType(Node &node, size_t scaleInput, DType storage,
 /// point are the next two inputs; null where it is not a plain per-tensor one.
 mlir::Type peekQuantizedType(Node &node, size_t i, DType storage);
 
+/// Input `i` as float, with scale and zero point in the next two inputs.
+mlir::Value dequantized(Node &node, size_t i, int64_t axis = 1);
+
+/// Ends a QLinear operator: quantizes `real` with the scale in `scaleInput`;
+/// without a zero point the integers are of type `otherwise`.
+void quantizeResult(Node &node, mlir::Value real, size_t scaleInput,
+                    DType otherwise);
+
+/// A tensor quantized by rule R11: uint8 integers, scale and zero point.
+struct DynamicallyQuantized {
+  mlir::Value integers, scale, zero;
+};
+DynamicallyQuantized quantizeDynamically(Node &node, mlir::Value input);
+
+/// Integer input `i` less its zero point in input `zero`, as i32. Zero points
+/// of a list run along `axis`.
+mlir::Value centered(Node &node, size_t i, size_t zero, int64_t axis);
+
 } // namespace cimc::onnx_import
 
 #endif // CIMC_LIB_IMPORT_ONNX_QUANTIZEDTYPES_H
