@@ -238,7 +238,8 @@ LogicalResult Lowering::lowerRecurrent(Operation *op) {
     if (!values || llvm::any_of(*values, [&](int32_t length) {
           return length != shape[0];
         }))
-      return fail(op, "samples of different lengths have no form on the chip; "
+      return fail(op, "samples of different lengths have no form on the chip "
+                      "where there are more than 64 steps; "
                       "leave out sequence_lens");
   }
   if (shape.size() != 3 || states.size() != 3)
@@ -273,7 +274,8 @@ LogicalResult Lowering::lowerRecurrent(Operation *op) {
       continue;
     std::optional<std::vector<float>> values = readFloats(constant.operand);
     if (!values || int64_t(values->size()) != constant.size)
-      return fail(op, "needs constant float weights and biases");
+      return fail(op, "needs constant float weights and biases where it has "
+                      "more than 64 steps");
     constant.to = std::move(*values);
   }
   Value x = regroup(loc, inLayout(input, identityPerm(3)).value,
@@ -304,7 +306,8 @@ LogicalResult Lowering::lowerLstm(nn::LstmOp op, RecurrentLayer &layer) {
   if (op.getPeephole()) {
     std::optional<std::vector<float>> values = readFloats(op.getPeephole());
     if (!values || int64_t(values->size()) != 3 * H)
-      return fail(op, "needs constant float peepholes");
+      return fail(op, "needs constant float peepholes where it has more than "
+                      "64 steps");
     peephole = std::move(*values);
   }
   int64_t numberH = delays++, numberC = delays++;
@@ -353,7 +356,8 @@ LogicalResult Lowering::lowerGru(nn::GruOp op, RecurrentLayer &layer) {
     std::optional<std::vector<float>> values =
         readFloats(op.getRecurrentBias());
     if (!values || int64_t(values->size()) != 3 * H)
-      return fail(op, "needs constant float weights and biases");
+      return fail(op, "needs constant float weights and biases where it has "
+                      "more than 64 steps");
     recurrentBias = std::move(*values);
   }
   int64_t number = delays++;

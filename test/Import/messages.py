@@ -126,6 +126,8 @@ ROWS = [
     # Integers.
     ("float[3] x", "s = Constant <value: tensor = int32 {1}> () y = QuantizeLinear (x, s)", 13, V, "the scale 's' is int32, not a float"),
     ("uint8[2,3] x, uint8[3,2] w", "y = ConvInteger (x, w)", 18, V, "needs at least 3 axes"),
+    ("uint8[3] x", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = int8 {1}> () "
+     "y = DequantizeLinear (x, s, z)", 13, V, "the zero point 'z' is int8 but the integers are uint8"),
     # com.microsoft.
     ("float[1,3,8] x", "y = com.microsoft.MultiHeadAttention <num_heads = 0> (x, x, x)", 18, V, "num_heads is 0"),
     ("float[1,3,8] x", "y = com.microsoft.MultiHeadAttention <num_heads = 2> (x, , x)", 18, V, "the key is missing"),

@@ -279,6 +279,9 @@ void onnx_import::importDequantizeLinear(Node &node) {
       node.constant(0) || nn::isQuantized(elementType(node.value(0)));
   if (isTyped && hasUniformScale(node, 1, node.dtype(0)))
     return node.setResult(dequantized(node, 0, axis));
+  if (node.hasInput(2) && node.dtype(2) != node.dtype(0))
+    failInvalid("the zero point '{}' is {} but the integers are {}",
+                node.inputName(2), name(node.dtype(2)), name(node.dtype(0)));
   Shape shape = node.shape(0);
   Value value = asFloat(node, 0);
   if (node.hasInput(2))
