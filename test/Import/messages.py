@@ -128,6 +128,36 @@ ROWS = [
     ("uint8[2,3] x, uint8[3,2] w", "y = ConvInteger (x, w)", 18, V, "needs at least 3 axes"),
     ("uint8[3] x", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = int8 {1}> () "
      "y = DequantizeLinear (x, s, z)", 13, V, "the zero point 'z' is int8 but the integers are uint8"),
+    ("uint8[1,1,5] x, uint8[2] w", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = uint8 {1}> () "
+     "k = Constant <value: tensor = uint8[2,2] {1, 2, 3, 4}> () y = QLinearConv (x, s, z, k, s, z, s, z)", 13, V,
+     "needs at least 3 axes"),
+    ("uint8[1,1,5] x, float b", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = uint8 {1}> () "
+     "k = Constant <value: tensor = uint8[1,1,2] {1, 2}> () c = Constant <value: tensor = int32[2] {1, 2}> () "
+     "y = QLinearConv (x, s, z, k, s, z, s, z, c)", 13, V, "must be 1 int32 numbers"),
+    ("float[4,3] x", "s = Constant <value: tensor = float[2] {1, 2}> () y = QuantizeLinear <axis = 0> (x, s)", 13, V,
+     "there are 2 scales along axis 0 of shape 4x3; it needs 4"),
+    ("float[3] x", "s = Constant <value: tensor = float {0}> () y = QuantizeLinear (x, s)", 13, V,
+     "scales are positive and finite"),
+    ("float[4,4] x", "s = Constant <value: tensor = float[3,4] {1,1,1,1,1,1,1,1,1,1,1,1}> () "
+     "y = QuantizeLinear <axis = 0, block_size = 2> (x, s)", 21, V, "in blocks of 2 along axis 0"),
+    # Windows.
+    ("float[1,4,5] x", "c = Constant <value: tensor = int64[2] {4, 4}> () k = Constant <value: tensor = int64[2] {3, 3}> () "
+     "y = Col2Im (x, c, k)", 18, V, "does not hold blocks of"),
+    ("float[1,1,2,2] x, int32[1,1,2,2] i", "y = MaxUnpool <kernel_shape = [2, 2]> (x, i)", 18, V, "must be int64"),
+    ("float[1,1,2,2] x, int64[1,1,2,2] i", "c = Constant <value: tensor = int64[4] {1, 1, 2, 2}> () "
+     "y = MaxUnpool <kernel_shape = [2, 2], strides = [2, 2]> (x, i, c)", 18, V, "is smaller than"),
+    # Signals.
+    ("float[1,8,1] x", "c = Constant <value: tensor = int64 {0}> () y = DFT (x, c)", 17, V, "a transform of 0 samples"),
+    ("float[1,8,1] x", "y = DFT <axis = 2> (x)", 17, V, "the axis 2 holds the parts of numbers"),
+    ("float[8] x", "c = Constant <value: tensor = int64 {4}> () y = STFT (x, c)", 17, V, "must be [batch, samples, parts]"),
+    ("float[1,8,1] x", "c = Constant <value: tensor = int64 {9}> () y = STFT (x, c, , c)", 17, V, "do not fit the signal"),
+    # Normalization.
+    ("float[2] x, int64[2] t", "y = NegativeLogLikelihoodLoss (x, t)", 18, V, "class axis"),
+    ("float[2,3] x, float[3] s", "y = LayerNormalization <axis = 2> (x, s)", 17, V, "axis 2 does not exist"),
+    # Control flow.
+    ("float[3] x", ONE % 2 + "b = Constant <value: tensor = bool[2] {1, 1}> () y = Loop (c, b, x) <body = b (int64 i, bool g, float[3] s)"
+     " => (bool h, float[3] t) { h = Identity (g) t = Relu (s) }>", 18, V, "truth value"),
+    ("float[3] x", "y = If (x)", 18, V, "attribute 'then_branch' must be a graph"),
     # com.microsoft.
     ("float[1,3,8] x", "y = com.microsoft.MultiHeadAttention <num_heads = 0> (x, x, x)", 18, V, "num_heads is 0"),
     ("float[1,3,8] x", "y = com.microsoft.MultiHeadAttention <num_heads = 2> (x, , x)", 18, V, "the key is missing"),
@@ -143,6 +173,25 @@ ROWS = [
      18, V, "must have 2 axes"),
     ("int32[1,3] x, float[5,8] t, float[4,8] p, float[8] s",
      "y, m = com.microsoft.EmbedLayerNormalization <mask_index_type = 1> (x, , t, p, , s, s)", 18, U, "mask_index_type is 1"),
+    ("float[1,3,8] x, float[8,20] w", "y = com.microsoft.Attention <num_heads = 2> (x, w)", 18, V,
+     "qkv_hidden_sizes 6x6x6 do not fit the weight 8x20"),
+    ("float[3,8] x, float[8,24] w", "y = com.microsoft.Attention <num_heads = 2> (x, w)", 18, V,
+     "must have 3 and 2 axes, and num_heads is 2"),
+    ("float[1,3,8] x, int32[2] n", "y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 2> (x, x, x, , , n)",
+     18, V, "must have one entry for each of 1 samples"),
+    ("float[1,3,8] x, int32[1] n", "y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 2, smooth_softmax = 1> "
+     "(x, x, x, , , n)", 18, U, "smooth softmax and attention sinks are not supported"),
+    ("float[8] x, int64[1] p, float[9,2] c", "y = com.microsoft.RotaryEmbedding (x, p, c, c)", 18, V, "must have 3 or 4 axes"),
+    ("float[1,3,8] x, int64[2,2] p, float[9,2] c", "y = com.microsoft.RotaryEmbedding <num_heads = 2> (x, p, c, c)", 18, V,
+     "the positions of shape 2x2 must be 1x3"),
+    ("uint8[1,2,2,4] x", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = uint8 {1}> () "
+     "y = com.microsoft.QLinearGlobalAveragePool <channels_last = 1> (x, s, z, s, z)", 18, U, "channels_last is not supported"),
+    ("uint8[1,2] x", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = uint8 {1}> () "
+     "y = com.microsoft.QLinearConcat <axis = 1> (s, z, x, s)", 18, V,
+     "needs a scale, a zero point and three inputs for each tensor"),
+    ("uint8[2,3,4] x", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = uint8 {1}> () "
+     "y = com.microsoft.QLinearSoftmax <opset = 12, axis = 1> (x, s, z, s, z)", 18, U,
+     "softmax over several axes (opset below 13) is not supported here"),
     ("float[1,3,3,2] x, float[1,3] w, float[3] n", "y = com.microsoft.MatMulNBits <K = 0, N = 1, bits = 4, block_size = 16> (x, w, n)",
      18, V, "K is 0, N 1 and block_size 16"),
 ]
