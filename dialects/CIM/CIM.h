@@ -45,6 +45,13 @@ namespace cimc::cim {
 inline constexpr llvm::StringLiteral kChipAttrName = "cim.chip";
 /// On a reshape whose rows are really copied, by a stream on its core.
 inline constexpr llvm::StringLiteral kCopyAttrName = "cim.copy";
+/// Which pixels of a row of a layer's result a part of it makes: first, end,
+/// all (a DenseI64ArrayAttr; absent: all).
+inline constexpr llvm::StringLiteral kPartAttrName = "cim.part";
+/// Rows of each operand that its ring should hold so that the network can run
+/// at the period it is mapped for (a DenseI64ArrayAttr; 0: as many as it
+/// needs).
+inline constexpr llvm::StringLiteral kRingsAttrName = "cim.rings";
 
 /// The chip as an attribute, and back. A chip attribute has been verified, so
 /// reading it cannot fail.

@@ -306,7 +306,7 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
     return written;
 
   Simulator simulator(program);
-  Result<CostReport> cost = simulator.time();
+  Result<CostReport> cost = simulator.time(line.has(Option::Explain));
   if (!cost)
     return Error{ExitCode::Internal, "the chip model cannot run the program: " +
                                          cost.error().message};
@@ -334,7 +334,7 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   output.text += fmt::format("compiled in {:.2f} s with at most {:.0f} MB\n",
                              compilation.seconds, peakMemoryMB());
   if (line.has(Option::Explain)) {
-    output.text += "\n" + layerTable(*cost);
+    output.text += "\n" + layerTable(*cost) + "\n" + criticalPathTable(*cost);
     for (const Message &message : compilation.messages)
       if (message.severity == "remark")
         output.text += format(message) + "\n";

@@ -95,6 +95,22 @@ std::string cimc::layerCsv(const CostReport &cost) {
   return text;
 }
 
+std::string cimc::criticalPathTable(const CostReport &cost) {
+  if (cost.criticalPath.empty())
+    return "";
+  std::string text = fmt::format(
+      "the period of {} is the time of these, each waiting for another\n",
+      withUnit(cost.period_ns, "s"));
+  for (size_t i = 0; i < std::min<size_t>(cost.criticalPath.size(), 12); ++i) {
+    const PathPart &part = cost.criticalPath[i];
+    text +=
+        fmt::format("  {:<30} {:<12} {:>10} {:>5.1f} %\n",
+                    part.layer.empty() ? "(host)" : part.layer, part.what,
+                    withUnit(part.ns, "s"), percent(part.ns, cost.period_ns));
+  }
+  return text;
+}
+
 static int64_t chipletsUsed(const Program &program) {
   std::set<int64_t> chiplets;
   int64_t perChiplet =
@@ -217,6 +233,13 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
                       {"arrays", layer.macros},
                       {"cores", layer.cores}});
   json["layers"] = std::move(layers);
+  if (cost.criticalPath.empty())
+    return;
+  Json path = Json::array();
+  for (const PathPart &part : cost.criticalPath)
+    path.push_back(
+        {{"name", part.layer}, {"what", part.what}, {"ns", part.ns}});
+  json["critical_path"] = std::move(path);
 }
 
 //===----------------------------------------------------------------------===//

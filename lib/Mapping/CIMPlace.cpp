@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Pacing.h"
 #include "StreamGraph.h"
 
 #include "cimc/Mapping/Passes.h"
@@ -27,6 +28,11 @@ using namespace cimc::mapping;
 
 namespace {
 
+/// How often cores are tried to change places, for each core.
+constexpr int64_t kTriesPerCore = 100;
+/// The part of a period that no link has to be taken for to leave them there.
+constexpr double kFreeLinks = 0.5;
+
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Placer {
@@ -37,6 +43,7 @@ public:
   LogicalResult place(func::FuncOp function);
 
 private:
+  void plan(func::FuncOp function);
   LogicalResult doesNotFit(func::FuncOp function, int64_t macros);
 
   const cimc::ChipSpec &chip;
@@ -92,7 +99,22 @@ LogicalResult Placer::doesNotFit(func::FuncOp function, int64_t macros) {
   return diagnostic;
 }
 
+/// Rings for the shortest period that the streams' own work allows.
+void Placer::plan(func::FuncOp function) {
+  StreamGraph graph(function, model);
+  llvm::DenseMap<Operation *, double> rowNs;
+  double period = 0;
+  for (auto [op, item] : llvm::zip(graph.ops, graph.items)) {
+    period = std::max(period, item.load.periodNs());
+    rowNs[op] = item.load.streamNs() /
+                static_cast<double>(Extents(op->getResult(0)).rows);
+  }
+  planRings(function, model, period,
+            [&](Operation *op) { return rowNs.lookup(op); });
+}
+
 LogicalResult Placer::place(func::FuncOp function) {
+  plan(function);
   StreamGraph graph(function, model);
   int64_t macros = 0;
   for (auto [op, item] : llvm::zip(graph.ops, graph.items)) {
@@ -103,6 +125,11 @@ LogicalResult Placer::place(func::FuncOp function) {
              << chip.name << "' has " << chip.hierarchy.macros_per_core;
   }
   if (std::optional<PackedPeriod> packed = packTightly(packer, graph.items)) {
+    Traffic traffic = graph.traffic(packed->places);
+    if (traffic.busiestNs() > packed->periodNs * kFreeLinks)
+      traffic.improve(kTriesPerCore * chip.cores());
+    for (Place &place : packed->places)
+      place.core = traffic.coreOf(place.core);
     set(graph, packed->places);
     return success();
   }

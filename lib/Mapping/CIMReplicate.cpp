@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Layers.h"
+#include "Pacing.h"
 #include "StreamGraph.h"
 
 #include "cimc/Mapping/Passes.h"
@@ -34,6 +35,12 @@ namespace {
 /// Targets for a layer's time are tried in steps of this.
 constexpr double kStep = 0.97;
 constexpr int kMostSteps = 240, kCoarse = 8;
+/// How often cores are tried to change places, for each core, to see what the
+/// links allow.
+constexpr int64_t kTriesPerCore = 10;
+/// A stream that takes more than one in this many parts of a core's memory is
+/// cut, so that packing has pieces to work with.
+constexpr int64_t kLargestPart = 4;
 
 /// How often layers are copied, and what that comes to.
 struct Choice {
@@ -59,7 +66,8 @@ private:
   void removeRelays();
   Choice choose(Layers &layers, double targetNs) const;
   void use(Layers &layers, const Choice &choice) const;
-  std::optional<Outcome> outcome(const Choice &choice);
+  void plan(Layers &layers, func::FuncOp of, const Choice &choice) const;
+  std::optional<Outcome> outcome(const Choice &choice, bool links);
   double boundNs(Layers &layers) const;
   void remark(Layers &layers, const Choice &choice, double periodNs);
 
@@ -171,20 +179,57 @@ void Replicator::use(Layers &layers, const Choice &choice) const {
     layers.list[l].copies = choice.copies[l];
 }
 
-/// What the network would come to with these copies: cut, placed, counted.
-std::optional<Outcome> Replicator::outcome(const Choice &choice) {
+/// Plans rings for the period that the slowest stream allows, and more copies
+/// where they would be too large for a core.
+void Replicator::plan(Layers &layers, func::FuncOp of,
+                      const Choice &choice) const {
+  planRings(of, model, choice.slowestNs, [&](Operation *op) {
+    int64_t l = layers.of(op);
+    if (l < 0)
+      return 0.0;
+    double sent = layers.pixelsSent(op->getResult(0));
+    Load load = layers.load(op, {0, layers.list[l].widest()}, sent);
+    return load.streamNs() /
+           static_cast<double>(Extents(op->getResult(0)).rows);
+  });
+  // Rings that would take most of a core are shared out, as time is.
+  for (Layer &layer : layers.list) {
+    auto isLarge = [&] {
+      return llvm::all_of(
+                 layer.ops,
+                 [&](Operation *op) { return !isa<cimc::cim::MvmOp>(op); }) &&
+             llvm::any_of(layer.ops, [&](Operation *op) {
+               return model.of(op, layer.widest()).bytes >
+                      chip.memoryBytes() / kLargestPart;
+             });
+    };
+    while (layer.canCut && layer.copies < layer.pixels && isLarge())
+      ++layer.copies;
+  }
+}
+
+/// What the network would come to with these copies: cut, placed, counted. With
+/// `links`, cores change places for the networks' sake, and what the networks
+/// take counts too; without, it is a lower bound and found sooner.
+std::optional<Outcome> Replicator::outcome(const Choice &choice, bool links) {
   func::FuncOp trial = function.clone();
   function->getBlock()->push_back(trial);
   std::optional<Outcome> result;
   {
     Layers layers(trial, model);
     use(layers, choice);
+    plan(layers, trial, choice);
     layers.apply();
     StreamGraph graph(trial, model);
-    if (auto packed = packTightly(packer, graph.items))
-      result = Outcome{
-          std::max(packed->periodNs, graph.busiestLinkNs(packed->places)),
-          graph.latencyNs()};
+    if (auto packed = packTightly(packer, graph.items)) {
+      result = Outcome{packed->periodNs, graph.latencyNs()};
+      if (links) {
+        Traffic traffic = graph.traffic(packed->places);
+        if (traffic.busiestNs() > packed->periodNs)
+          traffic.improve(kTriesPerCore * chip.cores());
+        result->periodNs = std::max(packed->periodNs, traffic.busiestNs());
+      }
+    }
   }
   trial.erase();
   return result;
@@ -251,36 +296,61 @@ void Replicator::run(bool latency) {
   Layers layers(function, model);
   Choice best = choose(layers, std::numeric_limits<double>::infinity());
   double slowest = best.slowestNs;
-  std::optional<Outcome> reached = outcome(best);
+  std::optional<Outcome> reached = outcome(best, /*links=*/true);
   auto measure = [&](const Outcome &o) {
     return latency ? o.latencyNs + o.periodNs : o.periodNs;
   };
   // Shorter and shorter targets, then closer ones around the best. Few copies
   // may not fit where many do, as wide rows take memory, and many may be
-  // slower, as their rows take links; so all steps are looked at.
-  int at = 0;
-  std::set<int> seen = {0};
-  auto look = [&](int step) {
-    if (step < 0 || step >= kMostSteps || !seen.insert(step).second)
-      return;
-    Choice choice = choose(layers, slowest * std::pow(kStep, step));
-    if (choice.copies == best.copies)
-      return;
-    std::optional<Outcome> o = outcome(choice);
-    if (!o || (reached && measure(*o) >= measure(*reached) * 0.999))
-      return;
-    best = std::move(choice);
-    reached = o;
-    at = step;
+  // slower, as their rows take links; so all steps are looked at, but the
+  // networks only where the cores promise more than is reached.
+  struct Candidate {
+    int step;
+    Choice choice;
+    double least;
   };
+  std::set<std::vector<int64_t>> seen = {best.copies};
+  auto look = [&](int step) -> std::optional<Candidate> {
+    if (step < 0 || step >= kMostSteps)
+      return std::nullopt;
+    Candidate candidate{step, choose(layers, slowest * std::pow(kStep, step)),
+                        0};
+    if (!seen.insert(candidate.choice.copies).second)
+      return std::nullopt;
+    std::optional<Outcome> o = outcome(candidate.choice, /*links=*/false);
+    if (!o)
+      return std::nullopt;
+    candidate.least = measure(*o);
+    return candidate;
+  };
+  int at = 0;
+  auto take = [&](Candidate &candidate) {
+    if (reached && candidate.least >= measure(*reached) * 0.999)
+      return false;
+    std::optional<Outcome> o = outcome(candidate.choice, /*links=*/true);
+    if (o && (!reached || measure(*o) < measure(*reached) * 0.999)) {
+      best = std::move(candidate.choice);
+      reached = o;
+      at = candidate.step;
+    }
+    return true;
+  };
+  std::vector<Candidate> candidates;
   for (int step = kCoarse; step < kMostSteps; step += kCoarse)
-    look(step);
-  for (int stride = kCoarse / 2; stride > 0; stride /= 2) {
-    int around = at;
-    look(around - stride);
-    look(around + stride);
-  }
+    if (auto candidate = look(step))
+      candidates.push_back(std::move(*candidate));
+  std::stable_sort(
+      candidates.begin(), candidates.end(),
+      [](const Candidate &a, const Candidate &b) { return a.least < b.least; });
+  for (Candidate &candidate : candidates)
+    if (!take(candidate))
+      break;
+  for (int stride = kCoarse / 2; stride > 0; stride /= 2)
+    for (int step : {at - stride, at + stride})
+      if (auto candidate = look(step))
+        take(*candidate);
   use(layers, best);
+  plan(layers, function, best);
   remark(layers, best, reached ? reached->periodNs : best.slowestNs);
   layers.apply();
   removeRelays();

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 using namespace mlir;
@@ -46,8 +47,11 @@ Layers::Layers(func::FuncOp function, const LoadModel &model)
       index = static_cast<int64_t>(list.size());
       list.emplace_back();
       list.back().pixels = out.pixels;
+      // The host sends whole rows.
+      bool isFed =
+          isa<cim::ReshapeOp>(op) && isa<BlockArgument>(op.getOperand(0));
       list.back().canCut =
-          out.pixels > 1 && (windowOf(&op) || isPixelwise(&op));
+          out.pixels > 1 && !isFed && (windowOf(&op) || isPixelwise(&op));
     }
     list[index].ops.push_back(&op);
     member[&op] = index;
@@ -62,6 +66,11 @@ Layers::Layers(func::FuncOp function, const LoadModel &model)
 
 double Layers::pixelsSent(Value value) const {
   double sent = 0;
+  std::set<std::pair<int64_t, int64_t>> ranges; // one message for all readers
+  auto send = [&](PixelRange range) {
+    if (ranges.insert({range.begin, range.end}).second)
+      sent += static_cast<double>(range.end - range.begin);
+  };
   for (OpOperand &use : value.getUses()) {
     Operation *user = use.getOwner();
     int64_t index = of(user);
@@ -70,17 +79,15 @@ double Layers::pixelsSent(Value value) const {
       sent += pixelsSent(result) * static_cast<double>(Extents(value).pixels) /
               static_cast<double>(Extents(result).pixels);
     } else if (index < 0) {
-      sent += static_cast<double>(Extents(value).pixels); // the host
+      send({0, Extents(value).pixels}); // the host
     } else if (isBeside(use)) {
       continue;
     } else {
       const Layer &layer = list[index];
       for (int64_t i = 0; i < layer.copies; ++i) {
-        PixelRange range =
-            layer.canCut
-                ? pixelsRead(user, use.getOperandNumber(), layer.part(i))
-                : PixelRange{0, Extents(value).pixels};
-        sent += static_cast<double>(range.end - range.begin);
+        send(layer.canCut
+                 ? pixelsRead(user, use.getOperandNumber(), layer.part(i))
+                 : PixelRange{0, Extents(value).pixels});
       }
     }
   }
@@ -155,6 +162,9 @@ void Layers::cut(Layer &layer) {
       }
       Operation *copy = builder.clone(*op);
       copy->setOperands(operands);
+      copy->setAttr(
+          cim::kPartAttrName,
+          builder.getDenseI64ArrayAttr({range.begin, range.end, layer.pixels}));
       auto type = cast<RankedTensorType>(op->getResult(0).getType());
       SmallVector<int64_t> shape(type.getShape());
       shape[1] = range.end - range.begin;

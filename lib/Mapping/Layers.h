@@ -43,8 +43,9 @@ public:
     return found == member.end() ? -1 : found->second;
   }
 
-  /// Pixels of a row of `value` that are sent in all, counting each reader, as
-  /// the layers are cut now. Readers of the layer itself are beside their part.
+  /// Pixels of a row of `value` that are sent in all, those that several
+  /// readers have in common once (one message), as the layers are cut now.
+  /// Readers of the layer itself are beside their part.
   double pixelsSent(mlir::Value value) const;
   /// The load of one part of the operation; `sent`: pixelsSent(its result).
   Load load(mlir::Operation *op, PixelRange part, double sent) const;

@@ -170,6 +170,7 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels,
     int64_t bytes = width * map.channels * map.bytes;
     return isSum(map) ? ceilDiv(bytes, ceilDiv(bytes, limit)) : bytes;
   };
+  auto wanted = op->getAttrOfType<DenseI64ArrayAttr>(cim::kRingsAttrName);
   int64_t bytes = 0;
   llvm::SmallDenseMap<Value, int64_t, 4> rings; // looked up only
   for (OpOperand &operand : op->getOpOperands()) {
@@ -186,10 +187,10 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels,
     int64_t rows = isa<cim::RowSumOp>(op) ? 1 // added one by one
                    : need.mul == 0        ? map.rows
                                           : need.need - need.done + need.mul;
-    if (!least && need.mul != 0)
-      ++rows;
     if (!heldRows.empty())
       rows += heldRows[i];
+    if (!least && need.mul != 0)
+      rows = std::max(rows + 1, wanted && i < wanted.size() ? wanted[i] : 0);
     int64_t ring = std::clamp<int64_t>(rows, 1, map.rows) *
                    rowBytes(map, range.end - range.begin);
     // A value that is read twice has one ring.

@@ -57,16 +57,20 @@ double Packer::share(const Item &item, double limitNs, Sharing sharing) const {
        static_cast<double>(load.bytes) / static_cast<double>(memoryBytes)});
 }
 
-/// Takes the item onto the core if it has room.
-bool Packer::tryCore(const Item &item, Core &core, double limitNs,
+bool Packer::tryCore(const Item &item, Core &core, Core *maker, double limitNs,
                      Sharing sharing, Memory memory, Place &place) const {
   const Load &load = item.load;
   int64_t bytes = memory == Memory::Ample   ? load.bytes
                   : memory == Memory::Least ? load.leastBytes
                                             : 0;
+  bool isBeside = maker == &core;
+  double inNs = load.inNs - (isBeside ? item.besideNs : 0);
+  if (maker && !isBeside && item.besideNs > 0 &&
+      maker->outNs + item.besideNs > limitNs)
+    return false;
   if (core.streams >= chip.core.streams || core.bytes + bytes > memoryBytes ||
-      core.vectorNs + load.vectorNs > limitNs ||
-      core.inNs + load.inNs > limitNs || core.outNs + load.outNs > limitNs)
+      core.vectorNs + load.vectorNs > limitNs || core.inNs + inNs > limitNs ||
+      core.outNs + load.outNs > limitNs)
     return false;
   if (load.macros) {
     if (sharing == Sharing::Cores && core.tiles)
@@ -99,7 +103,9 @@ bool Packer::tryCore(const Item &item, Core &core, double limitNs,
     ++core.tiles;
   }
   core.vectorNs += load.vectorNs;
-  core.inNs += load.inNs;
+  core.inNs += inNs;
+  if (maker && !isBeside)
+    maker->outNs += item.besideNs;
   core.outNs += load.outNs;
   core.bytes += bytes;
   ++core.streams;
@@ -132,7 +138,9 @@ Packer::packInto(const std::vector<Item> &items, double limitNs,
       for (int64_t to : {start + d, start - d}) {
         if (to < 0 || to >= size || (d == 0 && to != start))
           continue;
-        if (tryCore(item, cores[to], limitNs, sharing, memory, places[i])) {
+        Core *maker = item.near >= 0 ? &cores[at[item.near]] : nullptr;
+        if (tryCore(item, cores[to], maker, limitNs, sharing, memory,
+                    places[i])) {
           places[i].core = walk[to];
           at[i] = to;
           found = true;

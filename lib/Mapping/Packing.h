@@ -32,6 +32,9 @@ struct Item {
   /// The stream whose core it should share (what it reads is made there); -1
   /// for one that takes its place in the order.
   int64_t near = -1;
+  /// Port time of rows that it reads where they are made as long as it does
+  /// share that core; part of load.inNs, and not of the maker's load.outNs.
+  double besideNs = 0;
 };
 
 /// Where an item is.
@@ -82,8 +85,10 @@ private:
   };
 
   double share(const Item &item, double limitNs, Sharing sharing) const;
-  bool tryCore(const Item &item, Core &core, double limitNs, Sharing sharing,
-               Memory memory, Place &place) const;
+  /// Takes the item onto the core if it has room. `maker`: the core of what it
+  /// is near to, or null.
+  bool tryCore(const Item &item, Core &core, Core *maker, double limitNs,
+               Sharing sharing, Memory memory, Place &place) const;
   std::optional<std::vector<Place>> packInto(const std::vector<Item> &items,
                                              double limitNs, Sharing sharing,
                                              Memory memory, double span);

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -44,10 +45,69 @@ StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
     ops.push_back(&op);
     items.push_back(item);
   }
-  for (const Edge &edge : edges)
-    if (edge.from >= 0 && !(edge.to >= 0 && items[edge.to].near == edge.from &&
-                            isBeside(ops[edge.to]->getOpOperand(0))))
+  sortByPixels();
+  std::set<std::pair<int64_t, int64_t>> sent;
+  for (const Edge &edge : edges) {
+    if (edge.from < 0)
+      continue;
+    if (edge.to >= 0 && items[edge.to].near == edge.from &&
+        isBeside(ops[edge.to]->getOpOperand(0)))
+      items[edge.to].besideNs = model.sendNs(edge.bytes);
+    else if (sent.insert({edge.from, edge.value}).second)
       items[edge.from].load.outNs += model.sendNs(edge.bytes);
+  }
+}
+
+/// Puts the parts of layers that make the same pixels next to each other:
+/// among layers whose rows are as wide, from the left to the right. So most
+/// rows have a short way. Streams that have to be near others follow them.
+void StreamGraph::sortByPixels() {
+  struct Key {
+    int64_t width; ///< of the rows, by first appearance
+    double middle; ///< of the part, of 1
+  };
+  std::vector<Key> keys(ops.size());
+  std::map<int64_t, int64_t> widths;
+  for (size_t i = 0; i < ops.size(); ++i) {
+    if (items[i].near >= 0) {
+      keys[i] = keys[items[i].near];
+      continue;
+    }
+    int64_t pixels = Extents(ops[i]->getResult(0)).pixels;
+    double middle = 0.5;
+    if (auto part =
+            ops[i]->getAttrOfType<DenseI64ArrayAttr>(cim::kPartAttrName)) {
+      pixels = part[2];
+      middle = static_cast<double>(part[0] + part[1]) /
+               (2 * static_cast<double>(pixels));
+    }
+    auto found = widths.try_emplace(pixels, widths.size()).first;
+    keys[i] = {found->second, middle};
+  }
+  std::vector<int64_t> order(ops.size());
+  std::iota(order.begin(), order.end(), 0);
+  llvm::stable_sort(order, [&](int64_t a, int64_t b) {
+    return std::tie(keys[a].width, keys[a].middle) <
+           std::tie(keys[b].width, keys[b].middle);
+  });
+  std::vector<int64_t> place(ops.size());
+  for (size_t i = 0; i < order.size(); ++i)
+    place[order[i]] = static_cast<int64_t>(i);
+  std::vector<Operation *> newOps(ops.size());
+  std::vector<Item> newItems(ops.size());
+  for (size_t i = 0; i < ops.size(); ++i) {
+    newOps[place[i]] = ops[i];
+    newItems[place[i]] = items[i];
+    if (items[i].near >= 0)
+      newItems[place[i]].near = place[items[i].near];
+    index[ops[i]] = place[i];
+  }
+  ops = std::move(newOps);
+  items = std::move(newItems);
+  for (Edge &edge : edges) {
+    edge.from = edge.from < 0 ? edge.from : place[edge.from];
+    edge.to = edge.to < 0 ? edge.to : place[edge.to];
+  }
 }
 
 SmallVector<int64_t> StreamGraph::heldRows(Operation *op) {
@@ -114,21 +174,24 @@ void StreamGraph::connect(Value value, PixelRange range, int64_t to,
             number);
 }
 
-double StreamGraph::busiestLinkNs(const std::vector<Place> &places) const {
-  const CostModel &costs = model.costModel();
-  std::vector<double> busy(costs.links(), 0);
-  std::map<std::pair<int64_t, int64_t>, double> bytes; // by cores
-  std::set<std::tuple<int64_t, int64_t, int64_t>> seen;
+Traffic StreamGraph::traffic(const std::vector<Place> &places) const {
+  // Readers of one value share a message.
+  std::map<std::pair<int64_t, int64_t>, Message> messages;
   for (const Edge &edge : edges) {
     int64_t from = edge.from < 0 ? -1 : places[edge.from].core;
     int64_t to = edge.to < 0 ? -1 : places[edge.to].core;
-    if (from != to && seen.insert({edge.from, edge.value, to}).second)
-      bytes[{from, to}] += edge.bytes;
+    if (from == to)
+      continue;
+    Message &message = messages[{edge.from, edge.value}];
+    message.from = from;
+    message.bytes = std::max(message.bytes, edge.bytes);
+    if (!llvm::is_contained(message.to, to))
+      message.to.push_back(to);
   }
-  for (const auto &[cores, sum] : bytes)
-    for (const Link &link : costs.route(cores.first, cores.second))
-      busy[link.id] += sum / link.gbPerS;
-  return busy.empty() ? 0 : *std::max_element(busy.begin(), busy.end());
+  std::vector<Message> list;
+  for (auto &[key, message] : messages)
+    list.push_back(std::move(message));
+  return Traffic(model.costModel(), std::move(list));
 }
 
 double StreamGraph::latencyNs() const {

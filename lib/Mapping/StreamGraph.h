@@ -10,6 +10,7 @@
 #define CIMC_LIB_MAPPING_STREAMGRAPH_H
 
 #include "Packing.h"
+#include "Traffic.h"
 
 #include <vector>
 
@@ -21,12 +22,11 @@ class StreamGraph {
 public:
   StreamGraph(mlir::func::FuncOp function, const LoadModel &model);
 
-  std::vector<mlir::Operation *> ops; ///< of the items, in the block's order
+  std::vector<mlir::Operation *> ops; ///< of the items
   std::vector<Item> items;
 
-  /// The time the busiest link of the networks, port or link of the host is
-  /// taken by one sample when streams are at `places`.
-  double busiestLinkNs(const std::vector<Place> &places) const;
+  /// What passes the networks in a sample when streams are at `places`.
+  Traffic traffic(const std::vector<Place> &places) const;
 
   /// How long the first sample takes with nothing in the way but the streams'
   /// own work: a stream begins when the first rows that it needs are there,
@@ -44,6 +44,7 @@ private:
   /// the shorter branch of a residual connection. Sets what the operation's
   /// result begins at.
   llvm::SmallVector<int64_t> heldRows(mlir::Operation *op);
+  void sortByPixels();
   void connect(mlir::Value value, PixelRange range, int64_t to, int64_t number);
 
   mlir::func::FuncOp function;

@@ -139,6 +139,7 @@ private:
   std::vector<Access> accesses; ///< of the current instruction
   std::vector<int64_t> loops;   ///< counts of the open ones
   bool halted = false;
+  const isa::Send *lastSend = nullptr; ///< the instruction before, if it is one
   std::string error;
 };
 

@@ -178,6 +178,10 @@ void StreamVerifier::operator()(const isa::Send &r) {
   producer(r.channel, r.producer, false);
   const isa::View &src = view("src", r.src, Any);
   row("row", src, r.row);
+  require(!r.joined ||
+              (lastSend && lastSend->src == r.src && lastSend->row == r.row),
+          "it is joined, but the instruction before it does not send the same "
+          "row");
   const isa::Channel *c = channel(r.channel);
   if (!c)
     return;
@@ -491,6 +495,7 @@ Status StreamVerifier::run() {
     if (!error.empty())
       return invalid(where(info.mnemonic) + error);
     use.accesses.insert(accesses.begin(), accesses.end());
+    lastSend = std::get_if<isa::Send>(&instruction);
     Wide times = 1;
     for (int64_t count : loops)
       times *= count;

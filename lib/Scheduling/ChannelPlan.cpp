@@ -303,6 +303,14 @@ static void eraseDead(func::FuncOp function) {
       op->erase();
 }
 
+/// Rows of an operand that mapping wants its ring to hold; 0: no matter.
+static int64_t wantedRows(OpOperand &operand) {
+  auto rings =
+      operand.getOwner()->getAttrOfType<DenseI64ArrayAttr>(cim::kRingsAttrName);
+  unsigned number = operand.getOperandNumber();
+  return rings && number < rings.size() ? rings[number] : 0;
+}
+
 FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
                                          const ChipSpec &chip) {
   eraseDead(function);
@@ -350,6 +358,9 @@ FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
           shared[{value, core}] = index;
       }
       PlannedChannel &channel = plan.channels[index];
+      RowForm form = plan.form(value);
+      channel.wantedSlots =
+          std::max(channel.wantedSlots, wantedRows(*operand) * form.chunks);
       channel.whole |= !returns && readsWhole(&op, operand->getOperandNumber());
       plan.sources[operand] = Source{index, channel.consumers++};
     }

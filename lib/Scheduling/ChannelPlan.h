@@ -26,6 +26,7 @@ struct PlannedChannel {
   mlir::Value value;
   int64_t rows = 0, rowBytes = 0;
   int64_t producers = 0, consumers = 0;
+  int64_t wantedSlots = 0;
   bool whole = false, hot = false;
 };
 

@@ -37,8 +37,10 @@ struct SchedSizeRings : public cimc::impl::SchedSizeRingsBase<SchedSizeRings> {
       // What the counters need makes producer and consumer take turns; with as
       // many rows again they overlap, also where windows step by several rows.
       // Measured against half as many: cifar_resnet20's period is 42 % less.
-      int64_t slots =
-          std::min(ring.rows, ring.slots + std::max<int64_t>(2, ring.slots));
+      int64_t slots = std::min(
+          ring.rows,
+          std::max<int64_t>(ring.slots + std::max<int64_t>(2, ring.slots),
+                            channel.getWantedSlots().value_or(0)));
       channel.setMinSlots(ring.slots);
       channel.setSlots(slots);
     }

@@ -8,6 +8,7 @@
 
 #include "StreamEmitter.h"
 
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -41,6 +42,8 @@ void StreamEmitter::emitChannels() {
     ChannelOp::create(memory, c.value.getLoc(), c.name, c.core, c.rows,
                       c.rowBytes, c.producers, c.consumers,
                       c.whole || c.core < 0 ? c.rows : 1, IntegerAttr(),
+                      c.wantedSlots ? memory.getI64IntegerAttr(c.wantedSlots)
+                                    : IntegerAttr(),
                       c.whole, c.hot, IntegerAttr());
   }
 }
@@ -211,14 +214,20 @@ void StreamEmitter::begin(const Output &out) {
 }
 
 void StreamEmitter::end(const Output &out, Affine row) {
-  for (const Destination &to : out.destinations) {
-    StringRef channel = plan.channels[to.channel].name;
-    if (out.inPlace)
-      PostOp::create(code, loc, channel, to.producer);
-    else
-      SendOp::create(code, loc, channel, to.producer, part(out, to), row,
-                     to.offset, to.pitch);
+  if (out.inPlace) {
+    for (const Destination &to : out.destinations)
+      PostOp::create(code, loc, plan.channels[to.channel].name, to.producer);
+    return;
   }
+  // Who gets the same pixels gets them by one message.
+  llvm::MapVector<std::pair<int64_t, int64_t>, SmallVector<Destination>>
+      messages;
+  for (const Destination &to : out.destinations)
+    messages[{to.begin, to.end}].push_back(to);
+  for (const auto &[pixels, destinations] : messages)
+    for (auto [i, to] : llvm::enumerate(destinations))
+      SendOp::create(code, loc, plan.channels[to.channel].name, to.producer,
+                     part(out, to), row, to.offset, to.pitch, i > 0);
 }
 
 void StreamEmitter::loop(int64_t count, function_ref<void()> body, bool keep) {

@@ -9,11 +9,26 @@
 #include "Timing.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cimc::sim {
 
 Network::Network(const Costs &costs)
     : costs(costs), taken(costs.costModel().links()) {}
+
+static Component componentOf(Link::Network network) {
+  switch (network) {
+  case Link::Port:
+    break;
+  case Link::OnChip:
+    return NetworkOnChip;
+  case Link::OnPackage:
+    return NetworkOnPackage;
+  case Link::Host:
+    return HostLink;
+  }
+  return componentCount;
+}
 
 const Route *Network::route(int64_t from, int64_t to, int64_t bytes) {
   auto [it, isNew] = routes.try_emplace({from, to, bytes});
@@ -23,29 +38,27 @@ const Route *Network::route(int64_t from, int64_t to, int64_t bytes) {
   const CostModel &model = costs.costModel();
   route.idleNs = model.transfer(from, to, bytes).ns;
   route.energy = costs.transfer(from, to, bytes);
-  std::vector<Link> links = model.route(from, to);
-  for (const Link &link : links) {
-    route.links.push_back(static_cast<uint32_t>(link.id));
-    route.occupied.push_back(static_cast<double>(bytes) / link.gbPerS);
-  }
+  for (const Link &link : model.route(from, to))
+    route.hops.push_back({static_cast<uint32_t>(link.id),
+                          static_cast<double>(bytes) / link.gbPerS, link.ns,
+                          componentOf(link.network)});
   // What the model charges beyond the links, parts of flits, comes at the end.
   double rest = route.idleNs;
-  if (!links.empty())
-    rest -= *std::max_element(route.occupied.begin(), route.occupied.end());
-  for (const Link &link : links) {
-    route.restNs.push_back(rest);
-    rest -= link.ns;
-  }
+  if (!route.hops.empty())
+    rest -=
+        std::max_element(route.hops.begin(), route.hops.end(),
+                         [](const Hop &a, const Hop &b) { return a.ns < b.ns; })
+            ->ns;
+  for (Hop &hop : route.hops)
+    rest -= std::exchange(hop.restNs, rest);
   // Within a core nothing is routed, but the bytes pass its ports.
   if (from == to && from >= 0) {
     const ChipSpec &chip = model.chip();
     double ns = static_cast<double>(bytes) * 8e3 /
                 static_cast<double>(chip.noc.link_bits) / chip.noc.clock_mhz;
-    for (int64_t port : {from, chip.cores() + from}) {
-      route.links.push_back(static_cast<uint32_t>(port));
-      route.occupied.push_back(ns);
-      route.restNs.push_back(0);
-    }
+    for (int64_t port : {from, chip.cores() + from})
+      route.hops.push_back(
+          {static_cast<uint32_t>(port), ns, 0, componentCount});
   }
   return &route;
 }
@@ -63,22 +76,38 @@ double Network::take(std::vector<Interval> &link, double time, double ns,
   return time;
 }
 
-Network::Times Network::reserve(const Route &route, double start) {
+Network::Times Network::reserve(const Route &route, Message &message,
+                                Energy &energy) {
   // The first byte waits at every link until it is free for the whole message;
   // what follows is cut through.
-  Times times{start, start + route.idleNs};
-  double head = start;
+  Times times{message.start, message.start + route.idleNs};
+  double head = message.start;
   linkBegins.clear();
-  for (size_t i = 0; i < route.links.size(); ++i) {
-    double begin = take(taken[route.links[i]], head, route.occupied[i], start);
-    double end = begin + route.occupied[i];
-    linkBegins.push_back(begin);
-    if (i == 0)
-      times.sent = end;
-    times.arrived = std::max(times.arrived, end + route.restNs[i]);
-    if (i + 1 < route.links.size())
-      head = begin + route.restNs[i] - route.restNs[i + 1];
+  std::array<int64_t, componentCount + 1> all{}, isNew{};
+  bool isFirst = message.begins.empty();
+  for (size_t i = 0; i < route.hops.size(); ++i) {
+    const Hop &hop = route.hops[i];
+    auto [at, inserted] = message.begins.try_emplace(hop.link, 0);
+    if (inserted)
+      at->second = take(taken[hop.link], head, hop.ns, message.start);
+    ++all[hop.network];
+    isNew[hop.network] += inserted;
+    linkBegins.push_back(inserted ? at->second : -1);
+    double begin = at->second, end = begin + hop.ns;
+    if (i == 0 && isFirst)
+      message.sent = end;
+    times.arrived = std::max(times.arrived, end + hop.restNs);
+    if (i + 1 < route.hops.size())
+      head = begin + hop.restNs - route.hops[i + 1].restNs;
   }
+  if (isFirst && route.hops.empty())
+    message.sent = message.start;
+  times.sent = message.sent;
+  energy = route.energy;
+  for (Component network : {NetworkOnChip, NetworkOnPackage, HostLink})
+    if (all[network])
+      energy.nj[network] *= static_cast<double>(isNew[network]) /
+                            static_cast<double>(all[network]);
   // A message is sent before it has arrived, also within a core.
   times.arrived = std::max(times.arrived, times.sent);
   return times;

@@ -8,6 +8,7 @@
 
 #include "cimc/Sim/Simulator.h"
 
+#include "CriticalPath.h"
 #include "Machine.h"
 #include "Timing.h"
 
@@ -230,7 +231,7 @@ Simulator::runTimed(const std::vector<HostTensor> &inputs,
   state->bitPlanes = false;
   Status status = impl->machine.loadInputs(*state, inputs);
   if (status)
-    status = sim::runTimed(impl->machine, state.get(), report, nullptr);
+    status = sim::runTimed(impl->machine, state.get(), report);
   if (!status)
     return status.takeError();
   std::vector<HostTensor> outputs = impl->machine.takeOutputs(*state);
@@ -238,11 +239,14 @@ Simulator::runTimed(const std::vector<HostTensor> &inputs,
   return outputs;
 }
 
-Result<CostReport> Simulator::time() const {
+Result<CostReport> Simulator::time(bool criticalPath) const {
   CostReport report;
-  Status status = sim::runTimed(impl->machine, nullptr, report, nullptr);
+  sim::CriticalPath path;
+  Status status = sim::runTimed(impl->machine, nullptr, report, nullptr,
+                                criticalPath ? &path : nullptr);
   if (!status)
     return status.takeError();
+  report.criticalPath = path.parts();
   return report;
 }
 

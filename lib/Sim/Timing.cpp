@@ -8,6 +8,8 @@
 
 #include "Timing.h"
 
+#include "CriticalPath.h"
+
 #include "cimc/Target/LinkNames.h"
 
 #include <algorithm>
@@ -28,8 +30,9 @@ constexpr uint32_t maxSamples = 8;
 /// event; units and links are granted in the order of the events' times.
 class TimedRun {
 public:
-  TimedRun(const Machine &machine, State *state, std::vector<TraceEvent> *trace)
-      : machine(machine), state(state), trace(trace),
+  TimedRun(const Machine &machine, State *state, std::vector<TraceEvent> *trace,
+           CriticalPath *path)
+      : machine(machine), state(state), trace(trace), path(path),
         chip(machine.program.chip), costs(chip), network(costs),
         cycle(costs.cycleNs()) {}
 
@@ -41,6 +44,7 @@ private:
     StreamState at;
     double time = 0;
     uint32_t sample = 0;
+    CriticalPath::Id cause = CriticalPath::none; ///< what set `time`
     std::vector<OpCost> costs; ///< by instruction, once computed
     // Of the first sample:
     Energy energy;
@@ -49,6 +53,8 @@ private:
   /// A channel's history: times by row, counted through all samples.
   struct Channel {
     std::vector<std::vector<double>> arrived, freed;
+    /// What made it so, where the critical path is asked for.
+    std::vector<std::vector<CriticalPath::Id>> arrivedBy, freedBy;
     std::vector<uint32_t> waiting;
   };
 
@@ -62,12 +68,21 @@ private:
     channels[channel].waiting.push_back(actor);
   }
   /// When rows [0, rows) of a sample are there; negative where not known yet.
-  double rowsArrived(uint32_t channel, uint32_t sample, uint32_t rows) const;
+  struct Ready {
+    double time;
+    CriticalPath::Id cause = CriticalPath::none;
+  };
+  Ready rowsArrived(uint32_t channel, uint32_t sample, uint32_t rows) const;
   /// When the slot of a producer's next row is free; negative where not known.
-  double slotFree(uint32_t channel, uint32_t producer) const;
-  void arrive(uint32_t channel, uint32_t producer, double time);
+  Ready slotFree(uint32_t channel, uint32_t producer) const;
+  void arrive(uint32_t channel, uint32_t producer, double time,
+              CriticalPath::Id cause);
   void release(uint32_t channel, uint32_t consumer, uint32_t sample,
-               uint32_t rows, double time);
+               uint32_t rows, double time, CriticalPath::Id cause);
+  /// The latest of the times that histories have for entry `at`.
+  static Ready latest(const std::vector<std::vector<double>> &times,
+                      const std::vector<std::vector<CriticalPath::Id>> &causes,
+                      size_t at);
   /// Time a credit takes from the consumer of a channel to core `producer`.
   double creditNs(uint32_t channel, int64_t producer);
   void spend(Actor *actor, const Energy &energy, double begin, double end,
@@ -79,7 +94,10 @@ private:
 
   void stepStream(uint32_t index);
   void stepPort(uint32_t index);
-  void send(Actor &actor, const StreamInfo &stream, const Op &op);
+  /// A send and those joined to it; moves the stream behind them.
+  void sendAll(Actor &actor, const StreamInfo &stream);
+  void send(Actor &actor, const StreamInfo &stream, const Op &op,
+            Message &message);
   void work(Actor &actor, const StreamInfo &stream, const Op &op);
   const OpCost &cost(Actor &actor, const StreamInfo &stream, const Op &op);
   bool isSteady();
@@ -100,6 +118,7 @@ private:
   const Machine &machine;
   State *state;
   std::vector<TraceEvent> *trace;
+  CriticalPath *path;
   const ChipSpec &chip;
   Costs costs;
   Network network;
@@ -110,6 +129,8 @@ private:
   std::vector<Actor> actors; ///< streams, feeders, collectors
   std::vector<Channel> channels;
   std::vector<double> unitFree;
+  std::vector<CriticalPath::Id> unitBy; ///< what took the unit last
+  CriticalPath::Id finishedBy = CriticalPath::none;
   std::vector<double> finished; ///< by sample: last output row at the host
   std::vector<uint32_t> collectorsDone; ///< by sample
   std::vector<double> window;           ///< nJ in each power window
@@ -120,22 +141,31 @@ private:
   std::map<std::array<int64_t, 4>, int64_t> reads;
 };
 
-double TimedRun::rowsArrived(uint32_t channel, uint32_t sample,
-                             uint32_t rows) const {
-  if (rows == 0)
-    return 0;
-  size_t last =
-      size_t{sample} * machine.channels[channel].record.rows + rows - 1;
-  double time = 0;
-  for (const std::vector<double> &times : channels[channel].arrived) {
-    if (times.size() <= last)
-      return -1;
-    time = std::max(time, times[last]);
+TimedRun::Ready
+TimedRun::latest(const std::vector<std::vector<double>> &times,
+                 const std::vector<std::vector<CriticalPath::Id>> &causes,
+                 size_t at) {
+  Ready ready{0};
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (times[i].size() <= at)
+      return {-1};
+    if (times[i][at] >= ready.time)
+      ready = {times[i][at],
+               causes.empty() ? CriticalPath::none : causes[i][at]};
   }
-  return time;
+  return ready;
 }
 
-double TimedRun::slotFree(uint32_t channel, uint32_t producer) const {
+TimedRun::Ready TimedRun::rowsArrived(uint32_t channel, uint32_t sample,
+                                      uint32_t rows) const {
+  if (rows == 0)
+    return {0};
+  return latest(channels[channel].arrived, channels[channel].arrivedBy,
+                size_t{sample} * machine.channels[channel].record.rows + rows -
+                    1);
+}
+
+TimedRun::Ready TimedRun::slotFree(uint32_t channel, uint32_t producer) const {
   const isa::Channel &record = machine.channels[channel].record;
   size_t next = channels[channel].arrived[producer].size();
   size_t sample = next / record.rows, row = next % record.rows;
@@ -147,31 +177,32 @@ double TimedRun::slotFree(uint32_t channel, uint32_t producer) const {
     before = (sample - 1) * record.rows + row +
              (record.rows - 1 - row) / record.slots * record.slots;
   else
-    return 0;
-  double time = 0;
-  for (const std::vector<double> &times : channels[channel].freed) {
-    if (times.size() <= before)
-      return -1;
-    time = std::max(time, times[before]);
-  }
-  return time;
+    return {0};
+  return latest(channels[channel].freed, channels[channel].freedBy, before);
 }
 
-void TimedRun::arrive(uint32_t channel, uint32_t producer, double time) {
-  std::vector<double> &times = channels[channel].arrived[producer];
+void TimedRun::arrive(uint32_t channel, uint32_t producer, double time,
+                      CriticalPath::Id cause) {
+  Channel &history = channels[channel];
+  std::vector<double> &times = history.arrived[producer];
   if (!times.empty())
     time = std::max(time, times.back());
   times.push_back(time);
+  if (path)
+    history.arrivedBy[producer].push_back(cause);
   wake(channel);
 }
 
 void TimedRun::release(uint32_t channel, uint32_t consumer, uint32_t sample,
-                       uint32_t rows, double time) {
-  std::vector<double> &times = channels[channel].freed[consumer];
+                       uint32_t rows, double time, CriticalPath::Id cause) {
+  Channel &history = channels[channel];
+  std::vector<double> &times = history.freed[consumer];
   size_t end = size_t{sample} * machine.channels[channel].record.rows + rows;
   if (times.size() >= end)
     return;
   times.resize(end, time);
+  if (path)
+    history.freedBy[consumer].resize(end, cause);
   wake(channel);
 }
 
@@ -228,9 +259,11 @@ void TimedRun::traceLinks(const Route &route, const std::string &name,
                           uint32_t sample) {
   if (!trace)
     return;
-  for (size_t i = 0; i < route.links.size(); ++i)
-    trace->push_back({TraceEvent::networks, linkName(chip, route.links[i]),
-                      name, network.begins()[i], route.occupied[i], sample});
+  for (size_t i = 0; i < route.hops.size(); ++i)
+    if (network.begins()[i] >= 0)
+      trace->push_back({TraceEvent::networks,
+                        linkName(chip, route.hops[i].link), name,
+                        network.begins()[i], route.hops[i].ns, sample});
 }
 
 const OpCost &TimedRun::cost(Actor &actor, const StreamInfo &stream,
@@ -244,23 +277,34 @@ const OpCost &TimedRun::cost(Actor &actor, const StreamInfo &stream,
 void TimedRun::work(Actor &actor, const StreamInfo &stream, const Op &op) {
   const OpCost &c = cost(actor, stream, op);
   double begin = actor.time;
+  auto waitFor = [&](int64_t unit) {
+    if (unitFree[unit] <= begin)
+      return;
+    begin = unitFree[unit];
+    actor.cause = unitBy[unit];
+  };
   bool onArrays = std::holds_alternative<isa::Mvm>(*op.record);
   if (onArrays) {
     for (int64_t m = 0; m < chip.hierarchy.macros_per_core; ++m)
       if (c.macros >> m & 1)
-        begin = std::max(begin, unitFree[macroUnit(stream.core, m)]);
+        waitFor(macroUnit(stream.core, m));
   } else {
-    begin = std::max(begin, unitFree[vectorUnit(stream.core)]);
+    waitFor(vectorUnit(stream.core));
   }
   double end = begin + c.ns;
+  if (path)
+    actor.cause = path->add({actor.cause, stream.source,
+                             onArrays ? "arrays" : "vector unit", begin, end});
   if (onArrays) {
     for (int64_t m = 0; m < chip.hierarchy.macros_per_core; ++m)
       if (c.macros >> m & 1) {
         unitFree[macroUnit(stream.core, m)] = end;
+        unitBy[macroUnit(stream.core, m)] = actor.cause;
         occupy(actor, macroUnit(stream.core, m), begin, end, stream, "mvm");
       }
   } else {
     unitFree[vectorUnit(stream.core)] = end;
+    unitBy[vectorUnit(stream.core)] = actor.cause;
     occupy(actor, vectorUnit(stream.core), begin, end, stream, "vector");
   }
   spend(&actor, c.energy, begin, end, actor.sample == 0);
@@ -273,7 +317,8 @@ void TimedRun::work(Actor &actor, const StreamInfo &stream, const Op &op) {
   actor.time = end;
 }
 
-void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op) {
+void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op,
+                    Message &message) {
   const auto &record = std::get<isa::Send>(*op.record);
   const isa::View &view = machine.cores[stream.core].views[record.src];
   const ChannelInfo &channel = machine.channels[op.channel];
@@ -281,16 +326,54 @@ void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op) {
       int64_t{view.pixels} * view.channels * elementBytes(view.type);
   const Route *route =
       network.route(coreId(stream.core), coreId(channel.core), bytes);
-  Network::Times times = network.reserve(*route, actor.time);
+  bool isFirst = message.begins.empty();
+  Energy energy;
+  Network::Times times = network.reserve(*route, message, energy);
   traceLinks(*route, stream.source->layer, actor.sample);
-  Energy energy = route->energy;
-  energy += cost(actor, stream, op).energy; // reads
+  if (isFirst) {
+    energy += cost(actor, stream, op).energy; // reads
+    occupy(actor, portUnit(stream.core), message.start, times.sent, stream,
+           "send");
+  }
   if (channel.core >= 0)
     energy.nj[Sram] += costs.sram(channel.record.address, bytes);
-  occupy(actor, portUnit(stream.core), actor.time, times.sent, stream, "send");
-  spend(&actor, energy, actor.time, times.arrived, actor.sample == 0);
+  spend(&actor, energy, message.start, times.arrived, actor.sample == 0);
+  CriticalPath::Id cause = actor.cause;
+  if (path)
+    cause = path->add(
+        {cause, stream.source, "networks", message.start, times.arrived});
   actor.time = times.sent;
-  arrive(op.channel, op.port, times.arrived);
+  arrive(op.channel, op.port, times.arrived, cause);
+}
+
+void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
+  Message message;
+  message.start = actor.time;
+  bool isFirst = actor.sample == 0;
+  for (bool joins = false;; joins = true) {
+    const Op &op = stream.ops[actor.at.pc];
+    if (joins) {
+      if (op.kind != Kind::Send || !std::get<isa::Send>(*op.record).joined)
+        break;
+      // One that has to wait for its ring is a message of its own.
+      Ready ready = slotFree(op.channel, op.port);
+      if (ready.time < 0 ||
+          (ready.time > 0 &&
+           ready.time + creditNs(op.channel, coreId(stream.core)) >
+               message.start))
+        break;
+      instructions += isFirst;
+    }
+    if (state && isFirst) {
+      machine.execute(*state, stream, op, actor.at);
+      ++state->channels[op.channel].produced[op.port];
+    }
+    send(actor, stream, op, message);
+    ++actor.at.pc;
+  }
+  if (path)
+    actor.cause = path->add(
+        {actor.cause, stream.source, "sending", message.start, actor.time});
 }
 
 void TimedRun::stepStream(uint32_t index) {
@@ -309,20 +392,21 @@ void TimedRun::stepStream(uint32_t index) {
   }
   // A stream that must wait tries again when it may go on, so that units are
   // granted in the order of time.
-  auto stall = [&](double ready) {
+  auto stall = [&](const Ready &ready) {
     if (isFirst)
       --instructions;
-    if (ready < 0)
+    if (ready.time < 0)
       return block(op.channel, index);
-    actor.time = ready;
+    actor.time = ready.time;
+    actor.cause = ready.cause;
     push(index);
   };
   switch (op.kind) {
   case Kind::Wait: {
     uint32_t rows =
         clampRows(op.rows, actor.at, machine.channels[op.channel].record.rows);
-    double ready = rowsArrived(op.channel, actor.sample, rows);
-    if (ready < 0 || ready > actor.time)
+    Ready ready = rowsArrived(op.channel, actor.sample, rows);
+    if (ready.time < 0 || ready.time > actor.time)
       return stall(ready);
     actor.time += cycle;
     break;
@@ -332,31 +416,27 @@ void TimedRun::stepStream(uint32_t index) {
     release(
         op.channel, op.port, actor.sample,
         clampRows(op.rows, actor.at, machine.channels[op.channel].record.rows),
-        actor.time);
+        actor.time, actor.cause);
     break;
   case Kind::Acquire:
   case Kind::Send: {
-    double ready = slotFree(op.channel, op.port);
-    if (ready > 0)
-      ready += creditNs(op.channel, coreId(stream.core));
-    if (ready < 0 || ready > actor.time)
+    Ready ready = slotFree(op.channel, op.port);
+    if (ready.time > 0)
+      ready.time += creditNs(op.channel, coreId(stream.core));
+    if (ready.time < 0 || ready.time > actor.time)
       return stall(ready);
     if (op.kind == Kind::Acquire) {
       actor.time += cycle;
       break;
     }
-    if (state && isFirst) {
-      machine.execute(*state, stream, op, actor.at);
-      ++state->channels[op.channel].produced[op.port];
-    }
-    send(actor, stream, op);
-    break;
+    sendAll(actor, stream);
+    return push(index);
   }
   case Kind::Post:
     actor.time += cycle;
     if (state && isFirst)
       ++state->channels[op.channel].produced[op.port];
-    arrive(op.channel, op.port, actor.time);
+    arrive(op.channel, op.port, actor.time, actor.cause);
     break;
   default:
     if (state && isFirst)
@@ -377,21 +457,24 @@ void TimedRun::stepPort(uint32_t index) {
                             : machine.collectors[port - machine.feeders.size()];
   const ChannelInfo &channel = machine.channels[end.channel];
   uint32_t row = actor.at.pc;
-  double ready = feeds ? slotFree(end.channel, 0)
-                       : rowsArrived(end.channel, actor.sample, row + 1);
-  if (feeds && ready > 0)
-    ready += creditNs(end.channel, -1);
-  if (ready < 0)
+  Ready ready = feeds ? slotFree(end.channel, 0)
+                      : rowsArrived(end.channel, actor.sample, row + 1);
+  if (feeds && ready.time > 0)
+    ready.time += creditNs(end.channel, -1);
+  if (ready.time < 0)
     return block(end.channel, index);
-  if (ready > actor.time) {
-    actor.time = ready;
+  if (ready.time > actor.time) {
+    actor.time = ready.time;
+    actor.cause = ready.cause;
     return push(index);
   }
   if (feeds) {
     const Route *route = network.route(-1, coreId(channel.core), end.rowBytes);
-    Network::Times times = network.reserve(*route, actor.time);
+    Message message;
+    message.start = actor.time;
+    Energy energy;
+    Network::Times times = network.reserve(*route, message, energy);
     traceLinks(*route, machine.program.ios[end.io].name, actor.sample);
-    Energy energy = route->energy;
     if (channel.core >= 0)
       energy.nj[Sram] += costs.sram(channel.record.address, end.rowBytes);
     spend(nullptr, energy, actor.time, times.arrived, actor.sample == 0);
@@ -399,17 +482,23 @@ void TimedRun::stepPort(uint32_t index) {
       machine.feedRow(*state, end, row);
       ++state->channels[end.channel].produced[0];
     }
+    if (path)
+      actor.cause =
+          path->add({actor.cause, nullptr, "host", actor.time, times.arrived});
     actor.time = times.sent;
-    arrive(end.channel, 0, times.arrived);
+    arrive(end.channel, 0, times.arrived, actor.cause);
   } else {
     if (state && actor.sample == 0)
       machine.collectRow(*state, end, row);
-    release(end.channel, 0, actor.sample, row + 1, actor.time);
+    release(end.channel, 0, actor.sample, row + 1, actor.time, actor.cause);
   }
   if (++actor.at.pc == channel.record.rows) {
     actor.at.pc = 0;
     if (!feeds) {
-      finished[actor.sample] = std::max(finished[actor.sample], actor.time);
+      if (actor.time >= finished[actor.sample]) {
+        finished[actor.sample] = actor.time;
+        finishedBy = actor.cause;
+      }
       ++collectorsDone[actor.sample];
     }
     if (++actor.sample == maxSamples)
@@ -440,8 +529,13 @@ Status TimedRun::run() {
   for (size_t c = 0; c < channels.size(); ++c) {
     channels[c].arrived.resize(machine.channels[c].record.producers);
     channels[c].freed.resize(machine.channels[c].record.consumers);
+    if (path) {
+      channels[c].arrivedBy.resize(channels[c].arrived.size());
+      channels[c].freedBy.resize(channels[c].freed.size());
+    }
   }
   unitFree.resize(machine.cores.size() * unitsPerCore());
+  unitBy.resize(unitFree.size(), CriticalPath::none);
   finished.assign(maxSamples, 0);
   collectorsDone.assign(maxSamples, 0);
   for (uint32_t i = 0; i < actors.size(); ++i)
@@ -571,13 +665,20 @@ void TimedRun::fill(CostReport &report) {
         static_cast<double>(macs) /
         (perMacro * static_cast<double>(macros) * report.period_ns);
   addProgramming(machine, model, report);
+  // The chain is looked at as long before its end as a sample takes: by then
+  // it has come to what holds up all that is behind it.
+  if (path && samples >= 2) {
+    double end = std::max(finished[samples - 1] - report.latency_ns,
+                          report.unthrottled_period_ns);
+    path->walk(finishedBy, end - report.unthrottled_period_ns, end);
+  }
 }
 
 } // namespace
 
 Status runTimed(const Machine &machine, State *state, CostReport &report,
-                std::vector<TraceEvent> *trace) {
-  TimedRun run(machine, state, trace);
+                std::vector<TraceEvent> *trace, CriticalPath *path) {
+  TimedRun run(machine, state, trace, path);
   Status status = run.run();
   if (status)
     run.fill(report);

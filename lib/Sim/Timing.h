@@ -87,14 +87,27 @@ private:
       hostModel;
 };
 
+/// A link as a message takes it.
+struct Hop {
+  uint32_t link;
+  double ns; ///< it is taken
+  /// From its begin to the end of the route, for the first byte.
+  double restNs;
+  Component network; ///< NetworkOnChip, NetworkOnPackage or HostLink
+};
+
 /// A way through the networks and its cost when idle.
 struct Route {
-  std::vector<uint32_t> links;
-  std::vector<double> occupied; ///< ns each link is taken
-  /// From a link's begin to the end of the route, for the first byte.
-  std::vector<double> restNs;
+  std::vector<Hop> hops;
   double idleNs = 0;
   Energy energy;
+};
+
+/// What is on its way to several readers, and when its first byte was at each
+/// link.
+struct Message {
+  double start = 0, sent = 0;
+  std::map<uint32_t, double> begins;
 };
 
 /// The links of the chip (CostModel::route), each taken by one message at a
@@ -110,10 +123,12 @@ public:
     double sent;    ///< the sender's port is free again
     double arrived; ///< the last byte is there
   };
-  /// Reserves a route's links from `start` on, which never goes back from call
-  /// to call.
-  Times reserve(const Route &route, double start);
-  /// When each link of the route last reserved begins to be taken.
+  /// Reserves a route's links from `message.start` on, but for those that the
+  /// message has taken already, and tells in `energy` what the rest costs. The
+  /// start never goes back from call to call.
+  Times reserve(const Route &route, Message &message, Energy &energy);
+  /// When each link of the route last reserved begins to be taken; negative for
+  /// those that the message had taken before.
   const std::vector<double> &begins() const { return linkBegins; }
 
 private:
@@ -145,10 +160,13 @@ std::string traceJson(const std::vector<TraceEvent> &events);
 void addProgramming(const Machine &machine, const CostModel &model,
                     CostReport &report);
 
+class CriticalPath;
+
 /// Runs several samples in time and fills in `report`. With `state`, the first
 /// sample's data are computed too. An error if all streams block.
 Status runTimed(const Machine &machine, State *state, CostReport &report,
-                std::vector<TraceEvent> *trace);
+                std::vector<TraceEvent> *trace = nullptr,
+                CriticalPath *path = nullptr);
 
 } // namespace cimc::sim
 

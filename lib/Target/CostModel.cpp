@@ -138,57 +138,14 @@ std::string cimc::linkName(const ChipSpec &spec, int64_t id) {
 
 std::vector<Link> CostModel::route(int64_t from, int64_t to) const {
   std::vector<Link> links;
-  if (from == to)
-    return links;
-  const auto &h = spec.hierarchy;
-  int64_t meshLinks = 2 * spec.cores();
-  int64_t edgeLinks = meshLinks + 4 * spec.chiplets() * spec.tilesPerChiplet();
-  int64_t hostLinks = edgeLinks + 4 * spec.chiplets();
-  double onChip =
-      static_cast<double>(spec.noc.link_bits) / 8e3 * spec.noc.clock_mhz;
-  double cycle = 1e3 / spec.noc.clock_mhz;
-  double injectNs = cycle * static_cast<double>(spec.noc.inject_cycles);
-  double hopNs = cycle * static_cast<double>(spec.noc.hop_cycles);
-  links.push_back(
-      from < 0
-          ? Link{hostLinks, spec.host.gb_per_s, injectNs + spec.host.latency_ns}
-          : Link{from, onChip, injectNs + (to < 0 ? spec.host.latency_ns : 0)});
-  CorePosition a = position(std::max<int64_t>(from, 0));
-  CorePosition b = position(std::max<int64_t>(to, 0));
-  int64_t row = a.chipletRow * h.tile_rows + a.tileRow;
-  int64_t column = a.chipletColumn * h.tile_columns + a.tileColumn;
-  int64_t toRow = b.chipletRow * h.tile_rows + b.tileRow;
-  int64_t toColumn = b.chipletColumn * h.tile_columns + b.tileColumn;
-  enum Direction { East, West, South, North };
-  auto leave = [&](Direction direction, bool isEdge) {
-    int64_t chiplet =
-        row / h.tile_rows * h.chiplet_columns + column / h.tile_columns;
-    int64_t tile = row % h.tile_rows * h.tile_columns + column % h.tile_columns;
-    if (isEdge)
-      links.push_back({edgeLinks + 4 * chiplet + direction,
-                       spec.nop.link_gb_per_s, spec.nop.hop_ns});
-    else
-      links.push_back({meshLinks +
-                           4 * (chiplet * spec.tilesPerChiplet() + tile) +
-                           direction,
-                       onChip, hopNs});
-  };
-  for (; column < toColumn; ++column)
-    leave(East, (column + 1) % h.tile_columns == 0);
-  for (; column > toColumn; --column)
-    leave(West, column % h.tile_columns == 0);
-  for (; row < toRow; ++row)
-    leave(South, (row + 1) % h.tile_rows == 0);
-  for (; row > toRow; --row)
-    leave(North, row % h.tile_rows == 0);
+  visitRoute(from, to, [&](const Link &link) { links.push_back(link); });
   // Also a message within a tile, or only over edges, passes a router.
-  bool isRouted = false;
-  for (size_t i = 1; i < links.size(); ++i)
-    isRouted |= links[i].id < edgeLinks;
+  bool isRouted = links.empty();
+  for (const Link &link : links)
+    isRouted |= link.network == Link::OnChip;
   if (!isRouted)
-    links.back().ns += hopNs;
-  links.push_back(to < 0 ? Link{hostLinks + 1, spec.host.gb_per_s, 0}
-                         : Link{spec.cores() + to, onChip, 0});
+    links[links.size() - 2].ns +=
+        1e3 / spec.noc.clock_mhz * static_cast<double>(spec.noc.hop_cycles);
   return links;
 }
 

@@ -3,9 +3,10 @@
 // RUN: cim-opt %s --convert-nn-to-cim=chip=card --cim-place > %t.mlir
 // RUN: FileCheck %s < %t.mlir
 // RUN: cim-opt %t.mlir --convert-cim-to-sched --sched-size-rings --sched-allocate | FileCheck %s --check-prefix=FITS
-// CHECK: cim.map {{.*}}core = 0 :
+// The plan counts the rows that wait for the product: all 90.
+// CHECK: cim.map {{.*}}cim.rings = array<i64: {{90, [0-9]+|[0-9]+, 90}}>, core = 1 :
 // CHECK: cim.map {{.*}}core = 1 :
-// CHECK: cim.map {{.*}}core = 1 :
+// CHECK: cim.map {{.*}}core = 2 :
 // CHECK: cim.map {{.*}}core = 2 :
 // FITS: sched.program @waiting
 !map = tensor<90x90xf32>

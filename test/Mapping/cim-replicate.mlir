@@ -17,10 +17,10 @@
 // WHY: remark: 7 copies of its weights on 14 macros: each makes 1 of 7 pixels of a row
 // WHY: remark: this is the slowest part and has no more pixels to share; a sample every 4.32 us at best, and no mapping of this network is below 0.99 us
 // CHECK-LABEL: func.func @all_pixels
-// CHECK: %[[IN:.*]] = cim.reshape %arg0 {cim.copy} : (tensor<9x7x2xi8>) -> tensor<9x7x2xi8>
+// CHECK: %[[IN:.*]] = cim.reshape %arg0 {cim.copy, cim.rings = {{.*}}} : (tensor<9x7x2xi8>) -> tensor<9x7x2xi8>
 // CHECK: %[[S0:.*]] = cim.slice %[[IN]] {begin = 0 : i64} : (tensor<9x7x2xi8>) -> tensor<9x2x2xi8>
-// CHECK: %[[A:.*]] = cim.mvm %[[S0]] {k_begin = 0 : i64, k_size = 16 : i64, n_begin = 0 : i64, {{.*}}pad = [1, 1]{{.*}}-> tensor<9x1x8xi32>
-// CHECK: %[[B:.*]] = cim.mvm %[[S0]] {k_begin = 16 : i64, k_size = 2 : i64, n_begin = 0 : i64, {{.*}}-> tensor<9x1x8xi32>
+// CHECK: %[[A:.*]] = cim.mvm %[[S0]] {cim.part = array<i64: 0, 1, 7>, cim.rings = array<i64: 5>, k_begin = 0 : i64, k_size = 16 : i64, n_begin = 0 : i64, {{.*}}pad = [1, 1]{{.*}}-> tensor<9x1x8xi32>
+// CHECK: %[[B:.*]] = cim.mvm %[[S0]] {{{.*}}k_begin = 16 : i64, k_size = 2 : i64, n_begin = 0 : i64, {{.*}}-> tensor<9x1x8xi32>
 // CHECK: %[[S:.*]] = cim.sum %[[A]], %[[B]]
 // CHECK: %[[R0:.*]] = cim.requantize %[[S]] {{.*}}-> tensor<9x1x8xi8>
 // CHECK: %[[S1:.*]] = cim.slice %[[IN]] {begin = 0 : i64} : (tensor<9x7x2xi8>) -> tensor<9x3x2xi8>
@@ -72,12 +72,13 @@ func.func @no_room(%x: tensor<1x1x8x17x!x>) -> tensor<1x1x8x17x!x> {
 !x = !quant.uniform<i8:f32, 0.5:3>
 !w = !quant.uniform<i8:f32, 0.25>
 
-// Fifteen tiles read the input: the relay that sends it to them is the slowest,
-// and is cut. A slow host is slower.
-// WHY: remark: 2 copies: each makes 1 of 2 pixels of a row
+// Fifteen tiles read the input: one message for all of them, so the relay that
+// sends it is not cut. A slow host is slower.
+// WHY: cim-replicate.mlir:[[#@LINE+7]]:{{.*}} remark: this is the slowest part and
 // HOST: remark: the host's link is the slowest part; a sample every 9.6 us at best, and no mapping of this network is below 9.6 us
 // CHECK-LABEL: func.func @full
-// CHECK: cim.copies = 2
+// CHECK: cim.reshape %arg0 {cim.copy, cim.rings = array<i64: 2>}
+// CHECK-NOT: cim.copies
 func.func @full(%x: tensor<1x240x2x2x!x>) -> tensor<1x8x2x2x!x> {
   %w = nn.constant dense<1> : tensor<8x240x1x1xi8> : tensor<8x240x1x1x!w>
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x240x2x2x!x>, tensor<8x240x1x1x!w>) -> tensor<1x8x2x2x!x>

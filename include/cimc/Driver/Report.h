@@ -36,6 +36,8 @@ std::string summary(const Program &program, const CostReport &cost,
 
 /// One line for every layer: where it runs and what it costs.
 std::string layerTable(const CostReport &cost);
+/// CostReport::criticalPath as lines of text; empty where it was not asked for.
+std::string criticalPathTable(const CostReport &cost);
 /// The same as comma-separated values with a heading.
 std::string layerCsv(const CostReport &cost);
 

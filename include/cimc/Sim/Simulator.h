@@ -29,6 +29,13 @@ struct LayerCost {
   int64_t cores = 0;
 };
 
+/// A part of the chain of waits that decides the period.
+struct PathPart {
+  std::string layer; ///< empty: the host
+  std::string what;  ///< "arrays", "vector unit", "sending", "networks", "host"
+  double ns = 0;     ///< its share of one period
+};
+
 /// Time and energy of a program, from the events of one run.
 struct CostReport {
   double latency_ns = 0; ///< first input row sent to last output row received
@@ -53,6 +60,11 @@ struct CostReport {
   /// nop, host, clock, static, regulator.
   std::map<std::string, double> energy_by_component_nj;
   std::vector<LayerCost> layers;
+  /// Where asked for: what decides the period. One period of the chain from the
+  /// end of the last sample back through whatever each instruction waited for
+  /// last, summed by layer and kind, the largest first. Their sum is the
+  /// period.
+  std::vector<PathPart> criticalPath;
 };
 
 /// How long cells last that are read at some rate. They are written again
@@ -103,7 +115,8 @@ public:
   runTimed(const std::vector<HostTensor> &inputs, CostReport &report) const;
 
   /// Times the program; no data is needed because time never depends on it.
-  Result<CostReport> time() const;
+  /// `criticalPath`: say what decides the period, too.
+  Result<CostReport> time(bool criticalPath = false) const;
 
   /// What every unit of every core did while `time` ran, as a JSON document in
   /// the Chrome trace format (for chrome://tracing or ui.perfetto.dev).

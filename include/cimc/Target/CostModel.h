@@ -37,9 +37,11 @@ struct CorePosition {
 
 /// A link of the networks and its bandwidth.
 struct Link {
+  enum Network { Port, OnChip, OnPackage, Host };
   int64_t id; ///< below CostModel::links()
   double gbPerS;
   double ns; ///< from its begin to that of the next link, for the first byte
+  Network network;
 };
 
 /// The cost of everything a chip does, from its description. Mapping,
@@ -70,6 +72,10 @@ public:
   /// crosses its edge where it comes to it, over the link of the whole edge.
   /// The host is at the first tile. Nothing within a core.
   std::vector<Link> route(int64_t from, int64_t to) const;
+  /// Calls `visit` with each of them; `ns` is without the router that a message
+  /// within a tile passes.
+  template <typename Visit>
+  void visitRoute(int64_t from, int64_t to, Visit visit) const;
   int64_t links() const;
 
   /// Moving `bytes` from core to core (-1: host) on idle networks. The memories
@@ -99,6 +105,56 @@ public:
 private:
   const ChipSpec &spec;
 };
+
+template <typename Visit>
+void CostModel::visitRoute(int64_t from, int64_t to, Visit visit) const {
+  if (from == to)
+    return;
+  const auto &h = spec.hierarchy;
+  int64_t meshLinks = 2 * spec.cores();
+  int64_t edgeLinks = meshLinks + 4 * spec.chiplets() * spec.tilesPerChiplet();
+  int64_t hostLinks = edgeLinks + 4 * spec.chiplets();
+  double onChip =
+      static_cast<double>(spec.noc.link_bits) / 8e3 * spec.noc.clock_mhz;
+  double cycle = 1e3 / spec.noc.clock_mhz;
+  double injectNs = cycle * static_cast<double>(spec.noc.inject_cycles);
+  double hopNs = cycle * static_cast<double>(spec.noc.hop_cycles);
+  if (from < 0)
+    visit(Link{hostLinks, spec.host.gb_per_s, injectNs + spec.host.latency_ns,
+               Link::Host});
+  else
+    visit(Link{from, onChip, injectNs + (to < 0 ? spec.host.latency_ns : 0),
+               Link::Port});
+  CorePosition a = position(std::max<int64_t>(from, 0));
+  CorePosition b = position(std::max<int64_t>(to, 0));
+  int64_t row = a.chipletRow * h.tile_rows + a.tileRow;
+  int64_t column = a.chipletColumn * h.tile_columns + a.tileColumn;
+  int64_t toRow = b.chipletRow * h.tile_rows + b.tileRow;
+  int64_t toColumn = b.chipletColumn * h.tile_columns + b.tileColumn;
+  enum Direction { East, West, South, North };
+  auto leave = [&](Direction direction, bool isEdge) {
+    int64_t chiplet =
+        row / h.tile_rows * h.chiplet_columns + column / h.tile_columns;
+    int64_t tile = row % h.tile_rows * h.tile_columns + column % h.tile_columns;
+    if (isEdge)
+      visit(Link{edgeLinks + 4 * chiplet + direction, spec.nop.link_gb_per_s,
+                 spec.nop.hop_ns, Link::OnPackage});
+    else
+      visit(Link{meshLinks + 4 * (chiplet * spec.tilesPerChiplet() + tile) +
+                     direction,
+                 onChip, hopNs, Link::OnChip});
+  };
+  for (; column < toColumn; ++column)
+    leave(East, (column + 1) % h.tile_columns == 0);
+  for (; column > toColumn; --column)
+    leave(West, column % h.tile_columns == 0);
+  for (; row < toRow; ++row)
+    leave(South, (row + 1) % h.tile_rows == 0);
+  for (; row > toRow; --row)
+    leave(North, row % h.tile_rows == 0);
+  visit(to < 0 ? Link{hostLinks + 1, spec.host.gb_per_s, 0, Link::Host}
+               : Link{spec.cores() + to, onChip, 0, Link::Port});
+}
 
 } // namespace cimc
 

@@ -254,6 +254,9 @@ TEST_CASE("who may touch a channel") {
   REFUSED(first<isa::Send>(p, 0, 0).offset = 1,
           "4 pixels of 5 bytes every 5 bytes from 1 end at 21, but rows of "
           "channel 20 have 20 bytes");
+  REFUSED(first<isa::Send>(p, 0, 0).joined = 1,
+          "it is joined, but the instruction before it does not send the same "
+          "row");
   REFUSED(first<isa::Send>(p, 0, 0).pitch = 0xffffffff, "end at 12884901890");
   REFUSED(
       first<isa::Wait>(p, 1, 1).channel = 20,

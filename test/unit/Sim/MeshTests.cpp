@@ -179,13 +179,14 @@ std::vector<double> model(const std::vector<Message> &messages) {
   sim::Costs costs(chip);
   sim::Network network(costs);
   std::vector<double> arrived;
-  for (const Message &m : messages)
-    arrived.push_back(
-        network
-            .reserve(
-                *network.route(m.from, m.to, m.flits * chip.noc.link_bits / 8),
-                static_cast<double>(m.start))
-            .arrived);
+  for (const Message &m : messages) {
+    sim::Message message;
+    message.start = static_cast<double>(m.start);
+    sim::Energy energy;
+    const sim::Route *route =
+        network.route(m.from, m.to, m.flits * chip.noc.link_bits / 8);
+    arrived.push_back(network.reserve(*route, message, energy).arrived);
+  }
   return arrived;
 }
 

@@ -212,8 +212,12 @@ TEST_CASE("an idle network takes what the cost model says") {
       continue;
     sim::Network network(costs);
     const sim::Route *route = network.route(from, to, bytes);
-    auto times = network.reserve(*route, 1000);
     Cost cost = model.transfer(from, to, bytes);
+    sim::Message message;
+    message.start = 1000;
+    sim::Energy energy;
+    auto times = network.reserve(*route, message, energy);
+    CHECK(energy.others() == Approx(cost.nj));
     CHECK(times.arrived == Approx(1000 + cost.ns));
     CHECK(times.sent <= times.arrived);
     CHECK(route->energy.others() == Approx(cost.nj));
@@ -227,14 +231,42 @@ TEST_CASE("transfers over one link queue, others do not") {
   // Tile 0 to tile 1 and tile 0 to tile 2 share the first link: 1600 bytes
   // take 100 ns on it.
   double alone = costs.costModel().transfer(1, 8, 1600).ns;
-  network.reserve(*network.route(0, 4, 1600), 0);
-  CHECK(network.reserve(*network.route(1, 8, 1600), 0).arrived ==
-        Approx(alone + 100));
+  auto arrival = [&](int64_t from, int64_t to) {
+    sim::Message message;
+    sim::Energy energy;
+    return network.reserve(*network.route(from, to, 1600), message, energy)
+        .arrived;
+  };
+  arrival(0, 4);
+  CHECK(arrival(1, 8) == Approx(alone + 100));
   // The other direction, and a column, are free.
-  CHECK(network.reserve(*network.route(5, 2, 1600), 0).arrived ==
-        Approx(costs.costModel().transfer(5, 2, 1600).ns));
-  CHECK(network.reserve(*network.route(3, 17, 1600), 0).arrived ==
-        Approx(costs.costModel().transfer(3, 17, 1600).ns));
+  CHECK(arrival(5, 2) == Approx(costs.costModel().transfer(5, 2, 1600).ns));
+  CHECK(arrival(3, 17) == Approx(costs.costModel().transfer(3, 17, 1600).ns));
+}
+
+TEST_CASE("a message to several readers passes common links once") {
+  ChipSpec chip;
+  sim::Costs costs(chip);
+  sim::Network network(costs);
+  const CostModel &model = costs.costModel();
+  // From tile 0 to tiles 2 and 3 of the same row, and to tile 3 again.
+  sim::Message message;
+  sim::Energy first, second, third;
+  auto near = network.reserve(*network.route(0, 8, 1600), message, first);
+  auto far = network.reserve(*network.route(0, 12, 1600), message, second);
+  auto same = network.reserve(*network.route(0, 13, 1600), message, third);
+  CHECK(near.arrived == Approx(model.transfer(0, 8, 1600).ns));
+  CHECK(far.arrived == Approx(model.transfer(0, 12, 1600).ns));
+  CHECK(same.arrived == Approx(model.transfer(0, 13, 1600).ns));
+  CHECK(near.sent == far.sent);
+  CHECK(first.others() == Approx(model.transfer(0, 8, 1600).nj));
+  CHECK(second.others() == Approx(model.transfer(0, 12, 1600).nj / 3));
+  CHECK(third.others() == 0);
+  // Its links were taken once.
+  sim::Message next;
+  sim::Energy energy;
+  CHECK(network.reserve(*network.route(0, 4, 1600), next, energy).sent ==
+        Approx(200));
 }
 
 TEST_CASE("streams of a core share its vector unit") {

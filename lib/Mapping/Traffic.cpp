@@ -1,0 +1,132 @@
+//===- Traffic.cpp - load of the links, and placing against it --*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Traffic.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace cimc::mapping {
+
+Traffic::Traffic(const CostModel &costs, std::vector<Message> list)
+    : costs(costs), messages(std::move(list)), with(costs.chip().cores()),
+      positions(costs.chip().cores()), occupant(costs.chip().cores()),
+      busy(costs.links(), 0), seen(costs.links(), 0) {
+  std::iota(positions.begin(), positions.end(), 0);
+  std::iota(occupant.begin(), occupant.end(), 0);
+  for (size_t m = 0; m < messages.size(); ++m) {
+    std::vector<int64_t> cores = messages[m].to;
+    cores.push_back(messages[m].from);
+    std::sort(cores.begin(), cores.end());
+    cores.erase(std::unique(cores.begin(), cores.end()), cores.end());
+    for (int64_t core : cores)
+      if (core >= 0)
+        with[core].push_back(static_cast<int64_t>(m));
+    add(messages[m], 1);
+  }
+}
+
+template <typename Visit>
+void Traffic::forLinks(const Message &message, Visit visit) {
+  ++tree;
+  int64_t from = coreOf(message.from);
+  for (int64_t to : message.to)
+    costs.visitRoute(from, coreOf(to), [&](const Link &link) {
+      if (seen[link.id] == tree)
+        return;
+      seen[link.id] = tree;
+      visit(link);
+    });
+}
+
+void Traffic::add(const Message &message, double sign) {
+  auto fourth = [](double ns) { return ns * ns * ns * ns; };
+  forLinks(message, [&](const Link &link) {
+    double &ns = busy[link.id];
+    cost -= fourth(ns);
+    ns = std::max(0.0, ns + sign * message.bytes / link.gbPerS);
+    cost += fourth(ns);
+  });
+}
+
+double Traffic::busiestNs() const {
+  return busy.empty() ? 0 : *std::max_element(busy.begin(), busy.end());
+}
+
+void Traffic::swap(int64_t a, int64_t b) {
+  // Both may be part of a message; it moves once.
+  std::vector<int64_t> moved;
+  std::set_union(with[a].begin(), with[a].end(), with[b].begin(), with[b].end(),
+                 std::back_inserter(moved));
+  for (int64_t m : moved)
+    add(messages[m], -1);
+  std::swap(positions[a], positions[b]);
+  occupant[positions[a]] = a;
+  occupant[positions[b]] = b;
+  for (int64_t m : moved)
+    add(messages[m], 1);
+}
+
+int64_t Traffic::random(int64_t below) { // xorshift64
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return static_cast<int64_t>(state % static_cast<uint64_t>(below));
+}
+
+/// A place for what is on `core`: near someone it talks to, or anywhere.
+int64_t Traffic::goal(int64_t core) {
+  auto cores = static_cast<int64_t>(positions.size());
+  if (with[core].empty() || random(4) == 0)
+    return random(cores);
+  const Message &message =
+      messages[with[core][random(static_cast<int64_t>(with[core].size()))]];
+  int64_t other =
+      message.from == core
+          ? message.to[random(static_cast<int64_t>(message.to.size()))]
+          : message.from;
+  int64_t perTile = costs.chip().hierarchy.cores_per_tile;
+  int64_t reach = 2 * perTile * costs.chip().hierarchy.tile_columns;
+  int64_t place =
+      coreOf(std::max<int64_t>(other, 0)) + random(2 * reach + 1) - reach;
+  return std::clamp<int64_t>(place, 0, cores - 1);
+}
+
+void Traffic::improve(int64_t tries) {
+  auto cores = static_cast<int64_t>(positions.size());
+  std::vector<int64_t> hot; // messages over the busiest link
+  for (int64_t i = 0; i < tries; ++i) {
+    if (i % 128 == 0) {
+      hot.clear();
+      auto busiest = static_cast<int64_t>(
+          std::max_element(busy.begin(), busy.end()) - busy.begin());
+      for (size_t m = 0; m < messages.size(); ++m)
+        forLinks(messages[m], [&](const Link &link) {
+          if (link.id == busiest)
+            hot.push_back(static_cast<int64_t>(m));
+        });
+    }
+    int64_t a = random(cores);
+    if (!hot.empty() && random(2)) {
+      const Message &message =
+          messages[hot[random(static_cast<int64_t>(hot.size()))]];
+      int64_t end = random(static_cast<int64_t>(message.to.size()) + 1);
+      int64_t core = end ? message.to[end - 1] : message.from;
+      a = core < 0 ? a : core;
+    }
+    int64_t b = occupant[goal(a)];
+    if (a == b)
+      continue;
+    double before = cost;
+    swap(a, b);
+    if (cost > before)
+      swap(a, b);
+  }
+}
+
+} // namespace cimc::mapping

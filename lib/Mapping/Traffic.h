@@ -1,0 +1,69 @@
+//===- Traffic.h - load of the links, and placing against it ----*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What streams send to one another in a sample loads the links of the networks.
+// Packing only looks at cores; here whole cores change places until the links
+// that are taken longest are taken less: a quadratic assignment, by a seeded
+// descent.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_MAPPING_TRAFFIC_H
+#define CIMC_LIB_MAPPING_TRAFFIC_H
+
+#include "cimc/Target/CostModel.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace cimc::mapping {
+
+/// Bytes that a core (-1: the host) sends to others in a sample. A link that is
+/// on the way to several of them is passed once.
+struct Message {
+  int64_t from;
+  std::vector<int64_t> to;
+  double bytes;
+};
+
+class Traffic {
+public:
+  Traffic(const CostModel &costs, std::vector<Message> messages);
+
+  /// The time the busiest link is taken.
+  double busiestNs() const;
+
+  /// Lets cores change places, trying `tries` swaps.
+  void improve(int64_t tries);
+
+  /// Where what was on a core is now.
+  int64_t coreOf(int64_t core) const {
+    return core < 0 ? core : positions[core];
+  }
+
+private:
+  template <typename Visit> void forLinks(const Message &message, Visit visit);
+  void add(const Message &message, double sign);
+  void swap(int64_t a, int64_t b);
+  int64_t random(int64_t below);
+  int64_t goal(int64_t core);
+
+  const CostModel &costs;
+  std::vector<Message> messages; ///< between the cores of the beginning
+  std::vector<std::vector<int64_t>> with; ///< messages by core
+  std::vector<int64_t> positions;         ///< by core of the beginning
+  std::vector<int64_t> occupant;          ///< the inverse
+  std::vector<double> busy;               ///< ns by link
+  std::vector<uint64_t> seen;             ///< by link: the last tree with it
+  uint64_t tree = 0, state = 0x9e3779b97f4a7c15;
+  double cost = 0; ///< sum of the fourth powers of `busy`
+};
+
+} // namespace cimc::mapping
+
+#endif // CIMC_LIB_MAPPING_TRAFFIC_H
