@@ -307,9 +307,12 @@ Value Lowering::tileSums(Location loc, const WeightedForm &form,
         builder, loc, type, form.map.value, weights.getSymName(), form.window,
         k, rows, column, 0, pad, IntegerAttr(), DenseI64ArrayAttr(), 0));
   }
-  // A core keeps a pixel of every partial sum that it adds, in half of its
-  // memory; more are added in a tree.
-  size_t most = std::clamp<int64_t>(chip.memoryBytes() / 2 / (columns * 4), 2,
+  // A core keeps a piece of every partial sum that it adds, as scheduling cuts
+  // rows of them, in half of its memory; more are added in a tree.
+  int64_t piece = std::max(
+      columns * 4, std::min(form.out[1] * columns * 4,
+                            std::max<int64_t>(chip.coreBytes() / 4, 256)));
+  size_t most = std::clamp<int64_t>(chip.memoryBytes() / 2 / piece, 2,
                                     kMostPartialSums);
   while (partials.size() > 1) {
     SmallVector<Value> sums;
