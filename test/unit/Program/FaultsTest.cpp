@@ -185,7 +185,8 @@ TEST_CASE("a word with one error is corrected, with two it is not") {
   ReadErrors three = wrong({{7, 100}, {7, 101}, {7, 105}});
   CHECK(three.wrong.size() >= 2);
   // Read energy and writing pay for check bits, time does not.
-  CostModel plain(ChipSpec{}), coded(program.chip);
+  ChipSpec sound;
+  CostModel plain(sound), coded(program.chip);
   CHECK(coded.storedBits() == Approx(1.125));
   CHECK(coded.program(51200).nj == Approx(plain.program(51200).nj * 1.125));
   CHECK(coded.mvm(1, 1024, 64, 1, 8, 8, 1).nj ==

@@ -265,7 +265,9 @@ void Fuzzer::mutateRepair(Program &program) {
     FaultModel faults;
     faults.stuck0 = faults.stuck1 = 0.02;
     faults.seed = random();
-    repair(program, faults);
+    // As in the compiler, only what is verified is repaired.
+    if (verify(program))
+      repair(program, faults);
     return;
   }
   MacroRepair &repair = *any(program.repairs);
