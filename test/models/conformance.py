@@ -125,7 +125,7 @@ def grouped(text):
     text = re.sub(r"'[^']*'|tensor<[^>]*>", "...", text)
     text = re.sub(r"\d+(x\d+)+", "...", text)
     text = re.sub(r"^.*: element \d+ is \S+; ", "", text)
-    text = re.sub(r"^\w+: (\.\.\. op)", r"\1", text)
+    text = re.sub(r"^[\w-]+: (\.\.\. op)", r"\1", text)
     text = re.sub(r"needs \d+ bytes .*", "needs more bytes of memory than a core has", text)
     return text
 
