@@ -1,0 +1,121 @@
+//===- TimingReport.cpp - what a timed run comes to -------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TimedRun.h"
+
+#include <algorithm>
+
+namespace cimc::sim {
+
+void TimedRun::fill(CostReport &report) {
+  const CostModel &model = costs.costModel();
+  report = CostReport();
+  size_t samples = 0;
+  while (samples < maxSamples &&
+         collectorsDone[samples] == machine.collectors.size())
+    ++samples;
+  report.latency_ns = finished[0];
+  report.samples_timed = static_cast<int64_t>(samples);
+  // Completions that do not settle alternate: take the mean of the second half.
+  size_t half = samples / 2;
+  if (isSteady() && samples >= 3 && samples < maxSamples)
+    report.period_ns = finished[samples - 1] - finished[samples - 2];
+  else if (samples >= 2)
+    report.period_ns = (finished[samples - 1] - finished[half - 1]) /
+                       static_cast<double>(samples - half);
+  report.instructions_executed = instructions;
+  report.macs = macs;
+  for (const auto &[tile, count] : reads)
+    report.reads_per_cell = std::max(report.reads_per_cell, count);
+
+  Energy total = feeding;
+  std::map<std::string, size_t> layerIndex;
+  std::vector<std::map<int64_t, double>> busy;
+  for (size_t i = 0; i < machine.streams.size(); ++i) {
+    const std::string &name = machine.streams[i].source->layer;
+    auto [it, isNew] = layerIndex.emplace(name, report.layers.size());
+    if (isNew) {
+      report.layers.push_back({});
+      report.layers.back().layer = name;
+      busy.emplace_back();
+    }
+    LayerCost &layer = report.layers[it->second];
+    const Actor &actor = actors[i];
+    total += actor.energy;
+    layer.energy_nj += model.withRegulator(
+        actor.energy.arrays() + model.withClock(actor.energy.others()));
+    for (const auto &[unit, ns] : actor.busy)
+      busy[it->second][unit] += ns;
+  }
+  std::vector<char> used(unitFree.size(), false);
+  int64_t macros = 0;
+  for (size_t l = 0; l < busy.size(); ++l) {
+    LayerCost &layer = report.layers[l];
+    int64_t previous = -1;
+    for (const auto &[unit, ns] : busy[l]) {
+      layer.busy_ns = std::max(layer.busy_ns, ns);
+      if (unit / unitsPerCore() != previous)
+        ++layer.cores;
+      previous = unit / unitsPerCore();
+      if (unit % unitsPerCore() >= chip.hierarchy.macros_per_core)
+        continue;
+      ++layer.macros;
+      macros += !used[unit];
+      used[unit] = true;
+    }
+  }
+
+  // A chip that would exceed its power budget runs slower. Losses are linear,
+  // so power is (energy + static power * period) * loss / period.
+  double dynamic = total.arrays() + model.withClock(total.others());
+  double loss = model.withRegulator(1.0);
+  double budget = chip.power.tdp_w / loss - model.staticPower();
+  report.unthrottled_period_ns = report.period_ns;
+  if (report.period_ns > 0 && dynamic / report.period_ns > budget) {
+    report.throttled = true;
+    if (budget > 0)
+      report.period_ns = dynamic / budget;
+  }
+  auto &components = report.energy_by_component_nj;
+  for (int i = 0; i < componentCount; ++i)
+    components[componentName(i)] = total.nj[i];
+  components["clock"] = model.withClock(total.others()) - total.others();
+  components["static"] = model.staticPower() * report.period_ns;
+  double sum = 0;
+  for (const auto &[name, nj] : components)
+    sum += nj;
+  components["regulator"] = model.withRegulator(sum) - sum;
+  report.energy_nj = sum + components["regulator"];
+  if (report.period_ns > 0)
+    report.average_power_w = report.energy_nj / report.period_ns;
+  double peak = 0;
+  for (double nj : window)
+    peak = std::max(peak, nj);
+  report.peak_power_w =
+      std::max(report.average_power_w,
+               model.withRegulator(peak / powerWindowNs + model.staticPower()));
+
+  // 8-bit products a macro finishes in a nanosecond.
+  double perMacro = static_cast<double>(chip.macro.active_rows) *
+                    static_cast<double>(chip.weightColumns(8)) / 8 *
+                    chip.core.clock_mhz / 1e3;
+  if (macros > 0 && report.period_ns > 0)
+    report.utilization =
+        static_cast<double>(macs) /
+        (perMacro * static_cast<double>(macros) * report.period_ns);
+  addProgramming(machine, model, report);
+  // The chain is looked at as long before its end as a sample takes: by then
+  // it has come to what holds up all that is behind it.
+  if (path && samples >= 2) {
+    double end = std::max(finished[samples - 1] - report.latency_ns,
+                          report.unthrottled_period_ns);
+    path->walk(finishedBy, end - report.unthrottled_period_ns, end);
+  }
+}
+
+} // namespace cimc::sim
