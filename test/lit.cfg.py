@@ -39,7 +39,7 @@ def has_module(name):
     return subprocess.run([python, "-c", "import " + name], capture_output=True).returncode == 0
 
 
-for module in ("numpy", "onnx", "onnxruntime"):
+for module in ("numpy", "onnx", "onnxruntime", "PIL"):
     if has_module(module):
         config.available_features.add(module)
 

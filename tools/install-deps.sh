@@ -11,6 +11,7 @@ build=(
   llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools
   libonnx-dev libprotobuf-dev protobuf-compiler       # the ONNX file format
   libfmt-dev nlohmann-json3-dev libzip-dev zlib1g-dev # text, JSON, .npz, checksums
+  libpng-dev libjpeg62-turbo-dev                      # images to calibrate with and to evaluate
   python3 python3-numpy                               # showing the digits; the Python package
 )
 test=(

@@ -178,37 +178,46 @@ def CIM_DepthwiseOp : CIM_StreamOp<"depthwise"> {
 }
 
 def CIM_UnitOp : CIM_StreamOp<"unit"> {
-  let summary = "the unit of wide fixed-point numbers, for each row of windows (rule R13)";
+  let summary = "the unit of fixed-point numbers, for each row of windows (rules R13, R14)";
   let description = [{
     Result [r, 0, 0] is the power of two by which every element of the input
-    rows under the windows of output row r has three digits. The window's
+    rows under the windows of output row r has three digits; with `levels`, 127
+    or 255, the step by which they have so many levels (rule R14). The window's
     pixel entries are 1, 1, 0, 1: all pixels of a row share the unit.
   }];
-  let arguments = (ins CIM_FeatureMap:$input, CIM_WindowAttr:$window, OptionalAttr<I64Attr>:$core);
+  let arguments = (ins CIM_FeatureMap:$input, CIM_WindowAttr:$window,
+                       DefaultValuedAttr<I64Attr, "0">:$levels, OptionalAttr<I64Attr>:$core);
 }
 
 def CIM_DigitsOp : CIM_StreamOp<"digits"> {
-  let summary = "fp32 to the digits, base 256, of wide fixed-point numbers (rule R13)";
+  let summary = "fp32 to the digits, base 256, of fixed-point numbers (rules R13, R14)";
   let description = [{
     The rows under the windows of output row r side by side in channels:
     channel (i * C + c) * 3 + d of pixel p is digit d, most significant first,
     of row r * stride - pad + i * dilation, pixel p, channel c, in units of
-    `units` [r, 0, 0]. Rows outside are 0. The window is that of `cim.unit`.
+    `units` [r, 0, 0]. With `levels` there is one digit, i8 for 127 levels and
+    ui8 for 255. Rows outside are 0. The window is that of `cim.unit`.
   }];
   let arguments = (ins CIM_FeatureMap:$input, CIM_FeatureMap:$units, CIM_WindowAttr:$window,
-                       OptionalAttr<I64Attr>:$core);
+                       DefaultValuedAttr<I64Attr, "0">:$levels, OptionalAttr<I64Attr>:$core);
+  let extraClassDeclaration = [{
+    /// Of every number.
+    int64_t digits();
+  }];
 }
 
 def CIM_CombineOp : CIM_StreamOp<"combine"> {
-  let summary = "sums of products of digits to fp32 (rule R13)";
+  let summary = "sums of products of digits to fp32 (rules R13, R14)";
   let description = [{
     Input channels 3 c to 3 c + 2 hold the sums of the products of digits of x
     and of w whose numbers add up to 0, 1 and 2. Result channel c is their
     value in units of `units` [r, 0, 0] * weight_units[c], rounded once to
-    fp32, plus bias[c] in fp32. One-entry arrays apply to all channels.
+    fp32, plus bias[c] in fp32. One-entry arrays apply to all channels. With
+    one digit (rule R14) input channel c is the sum of result channel c.
   }];
   let arguments = (ins CIM_FeatureMap:$input, CIM_FeatureMap:$units, DenseF32ArrayAttr:$weight_units,
-                       DenseF32ArrayAttr:$bias, OptionalAttr<I64Attr>:$core);
+                       DenseF32ArrayAttr:$bias, DefaultValuedAttr<I64Attr, "3">:$digits,
+                       OptionalAttr<I64Attr>:$core);
 }
 
 def CIM_AddOp : CIM_StreamOp<"add"> {

@@ -221,22 +221,37 @@ static LogicalResult checkUnits(Operation *op, Value units, Value rows) {
                            << "x1x1xf32>, got " << units.getType();
 }
 
+/// Those of rule R14, or 0 for rule R13.
+static LogicalResult checkLevels(Operation *op, int64_t levels) {
+  if (levels == 0 || levels == cimc::numerics::kSignedLevels ||
+      levels == cimc::numerics::kUnsignedLevels)
+    return success();
+  return op->emitOpError() << "levels must be 0, 127 or 255, got " << levels;
+}
+
 LogicalResult UnitOp::verify() {
-  if (failed(checkType(*this, getInput(), F32, "operand")) ||
+  if (failed(checkLevels(*this, getLevels())) ||
+      failed(checkType(*this, getInput(), F32, "operand")) ||
       failed(checkUnits(*this, getResult(), getResult())))
     return failure();
   return checkRowWindow(*this, getWindow(), getInput(), getResult());
 }
 
+int64_t DigitsOp::digits() {
+  return getLevels() ? 1 : cimc::numerics::kWideDigits;
+}
+
 LogicalResult DigitsOp::verify() {
   if (failed(checkType(*this, getInput(), F32, "operand")) ||
-      failed(checkType(*this, getResult(), I8, "result")) ||
+      failed(checkLevels(*this, getLevels())) ||
+      failed(checkType(*this, getResult(),
+                       getLevels() == cimc::numerics::kUnsignedLevels ? U8 : I8,
+                       "result")) ||
       failed(checkUnits(*this, getUnits(), getResult())) ||
       failed(checkRowWindow(*this, getWindow(), getInput(), getResult())))
     return failure();
   auto in = mapType(getInput()), out = mapType(getResult());
-  int64_t channels = getWindow().getKernel()[0] * cimc::numerics::kWideDigits *
-                     in.getDimSize(2);
+  int64_t channels = getWindow().getKernel()[0] * digits() * in.getDimSize(2);
   if (out.getDimSize(1) != in.getDimSize(1) || out.getDimSize(2) != channels)
     return emitOpError() << "digits of " << in << " under a window of "
                          << getWindow().getKernel()[0] << " rows are "
@@ -251,10 +266,14 @@ LogicalResult CombineOp::verify() {
       failed(checkUnits(*this, getUnits(), getResult())))
     return failure();
   auto in = mapType(getInput()), out = mapType(getResult());
+  auto digits = static_cast<int64_t>(getDigits());
+  if (digits != 1 && digits != cimc::numerics::kWideDigits)
+    return emitOpError() << "digits must be 1 or "
+                         << cimc::numerics::kWideDigits << ", got " << digits;
   if (in.getDimSize(0) != out.getDimSize(0) ||
       in.getDimSize(1) != out.getDimSize(1) ||
-      in.getDimSize(2) != cimc::numerics::kWideDigits * out.getDimSize(2))
-    return emitOpError() << "needs " << cimc::numerics::kWideDigits
+      in.getDimSize(2) != digits * out.getDimSize(2))
+    return emitOpError() << "needs " << digits
                          << " operand channels for each of the result, got "
                          << in << " and " << out;
   size_t channels = out.getDimSize(2);

@@ -277,19 +277,22 @@ def ISA_DepthwiseOp : ISA_Record<"depthwise", 0x37, !listconcat(SrcDst, [Unsigne
     Unsigned<"weights", 32, "address of kernel rows x kernel pixels x channels signed bytes, or floats">])> {
   let summary = "depthwise convolution of one output row: bytes to int32 sums, or fp32";
 }
-def ISA_UnitOp : ISA_Record<"unit", 0x50, !listconcat(SrcDst, [Unsigned<"window", 16, "only its rows count">])> {
-  let summary = "rule R13: the unit of all elements in the rows under a window; `src_row` is the output row it is placed by";
+def ISA_UnitOp : ISA_Record<"unit", 0x50, !listconcat(SrcDst, [Unsigned<"window", 16, "only its rows count">,
+    Unsigned<"levels", 8, "0: rule R13; 127 or 255: rule R14">])> {
+  let summary = "rules R13 and R14: the unit of all elements in the rows under a window; `src_row` is the output row it is placed by";
 }
 def ISA_DigitsOp : ISA_Record<"digits", 0x51, !listconcat(SrcDst, [Unsigned<"window", 16, "only its rows count">,
+    Unsigned<"levels", 8, "0: rule R13; 127 or 255: rule R14">,
     Unsigned<"units", 16, "f32 view of one pixel and channel">, Affine<"units_row", "row of units">])> {
-  let summary = "rule R13: fp32 rows under a window to their digits, side by side in channels";
-  let description = [{ Channel (i * C + c) * 3 + d of dst is digit d of channel c of the window's row i. }];
+  let summary = "rules R13 and R14: fp32 rows under a window to their digits, side by side in channels";
+  let description = [{ Channel (i * C + c) * D + d of dst is digit d of channel c of the window's row i; D is 3, with levels 1. }];
 }
 def ISA_CombineOp : ISA_Record<"combine", 0x52, !listconcat(SrcDst, [
     Affine<"dst_pixel", "first pixel of dst">, Unsigned<"count", 32, "pixels, cut at the end of dst">,
+    Unsigned<"digits", 8, "of every sum: 3 (rule R13) or 1 (rule R14)">,
     Unsigned<"units", 16, "f32 view of one pixel and channel">, Affine<"units_row", "row of units">,
     Unsigned<"constants", 32, "address of {f32 unit of the weights, f32 bias} for each channel of dst">])> {
-  let summary = "rule R13: sums of products of digits to fp32; src pixels are counted from 0, three channels for each of dst";
+  let summary = "rules R13 and R14: sums of products of digits to fp32; src pixels are counted from 0, `digits` channels for each of dst";
 }
 def ISA_MoveOp : ISA_Record<"move", 0x38, [Unsigned<"src", 16, "view">, Unsigned<"dst", 16, "view">, Unsigned<"pattern", 16, "">]> {
   let summary = "strided copy between the linear elements of two views held whole";

@@ -202,6 +202,24 @@ LogicalResult WhereOp::verify() {
 static LogicalResult verifyWeightedSum(Operation *op, Value input, Value weight,
                                        Value bias, Value result,
                                        int64_t weightAxis) {
+  auto checkAxis = [&]() -> LogicalResult {
+    if (auto type = perAxis(weight))
+      if (type.getQuantizedDimension() != weightAxis)
+        return op->emitOpError("has weight scales along axis ")
+               << type.getQuantizedDimension()
+               << "; they must run along the output channels, axis "
+               << weightAxis;
+    return success();
+  };
+  // Rule R14: ranges taken while running.
+  if (elementType(input).isF32() && isQuantized(weight.getType())) {
+    for (Value value : {bias, result})
+      if (value && !elementType(value).isF32())
+        return op->emitOpError("has an f32 input and a quantized weight, so "
+                               "its bias and result must be f32, not ")
+               << value.getType();
+    return checkAxis();
+  }
   if (!isQuantized(input.getType())) {
     for (Value value : {weight, bias, result})
       if (value && elementType(value) != elementType(input))
@@ -210,20 +228,25 @@ static LogicalResult verifyWeightedSum(Operation *op, Value input, Value weight,
                << value.getType();
     return success();
   }
-  if (!isQuantized(weight.getType()) || !isQuantized(result.getType()))
+  bool isReal = elementType(result).isF32();
+  if (!isQuantized(weight.getType()) ||
+      (!isReal && !isQuantized(result.getType())))
     return op->emitOpError("has a quantized input ")
            << input.getType() << ", so its weight " << weight.getType()
-           << " and its result " << result.getType()
-           << " must be quantized too";
+           << " must be quantized too, and its result " << result.getType()
+           << " quantized or f32";
   if (perAxis(input) || perAxis(result))
     return op->emitOpError("needs one scale for the whole input and for the "
                            "whole result; per-axis scales are for weights");
-  if (auto type = perAxis(weight))
-    if (type.getQuantizedDimension() != weightAxis)
-      return op->emitOpError("has weight scales along axis ")
-             << type.getQuantizedDimension()
-             << "; they must run along the output channels, axis "
-             << weightAxis;
+  if (failed(checkAxis()))
+    return failure();
+  // Rule R14 with a step that is known.
+  if (isReal) {
+    if (bias && !elementType(bias).isF32())
+      return op->emitOpError("has an f32 result, so its bias must be f32, not ")
+             << bias.getType();
+    return success();
+  }
   if (bias && !storageType(elementType(bias)).isSignlessInteger(32))
     return op->emitOpError("has a quantized input, so its bias must be stored "
                            "as i32, not ")

@@ -26,6 +26,8 @@ include "NNBase.td"
 // past the length of a sample give 0 and leave its state as it is. Sums are
 // limited to [-clip, clip] before an activation where `clip` is not 0.
 // `activations` are those of the gates, in the order of the formulas, with
+// Quantized `weight` and `recurrence`, with a scale for each row, multiply the
+// values of a step with a range that is taken while running (rule R14).
 // `alpha` and `beta` for each: sigmoid, tanh, relu, affine (alpha x + beta),
 // leaky_relu, thresholded_relu, scaled_tanh (alpha tanh(beta x)),
 // hard_sigmoid, elu, softsign and softplus.

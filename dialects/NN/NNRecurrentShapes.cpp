@@ -79,6 +79,16 @@ template <typename OpT> LogicalResult verifyLayer(OpT op, size_t functions) {
   Type real = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   for (Value value : op->getOperands()) {
     Type type = cast<RankedTensorType>(value.getType()).getElementType();
+    if (auto quantized = dyn_cast<quant::QuantizedType>(type);
+        quantized && real.isF32() &&
+        (value == op.getWeight() || value == op.getRecurrence())) {
+      auto perAxis = dyn_cast<quant::UniformQuantizedPerAxisType>(quantized);
+      if (perAxis && perAxis.getQuantizedDimension() != 0)
+        return op.emitOpError("has scales along axis ")
+               << perAxis.getQuantizedDimension()
+               << "; they must run along axis 0, the gates' states";
+      continue;
+    }
     if (value == op.getLengths() ? !type.isInteger(32) : type != real)
       return op.emitOpError("mixes element types: an operand is ")
              << value.getType()

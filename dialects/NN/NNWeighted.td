@@ -18,7 +18,9 @@ def NN_ConvOp : NN_ShapedOp<"conv", [DeclareOpInterfaceMethods<NN_WeightMatrixOp
     optional `bias` is [M]. `pads` lists the begins, then the ends, of the
     spatial axes. Quantized (rules R1 to R3): accumulate in int32, padding
     contributes the input's zero point, `bias` has element type i32 with scale
-    `s_input * s_weight[m]`.
+    `s_input * s_weight[m]`. With an f32 input and a quantized weight the range
+    of the input is taken while running, for each row of windows (rule R14);
+    `nonnegative` says that no element of the input is below 0.
 
     ```mlir
     %y = nn.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
@@ -28,7 +30,8 @@ def NN_ConvOp : NN_ShapedOp<"conv", [DeclareOpInterfaceMethods<NN_WeightMatrixOp
   }];
   let arguments = (ins NN_Tensor:$input, NN_Tensor:$weight, Optional<NN_Tensor>:$bias,
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
-                       DenseI64ArrayAttr:$dilations, DefaultValuedAttr<I64Attr, "1">:$group);
+                       DenseI64ArrayAttr:$dilations, DefaultValuedAttr<I64Attr, "1">:$group,
+                       UnitAttr:$nonnegative);
   let hasVerifier = 1;
 }
 
@@ -38,10 +41,10 @@ def NN_MatMulOp : NN_ShapedOp<"matmul", [DeclareOpInterfaceMethods<NN_WeightMatr
     `a` is [batch..., M, K] ([..., K, M] with `transpose_a`), `b` is
     [batch..., K, N] ([..., N, K] with `transpose_b`), `bias` is [N]. One-axis
     operands follow numpy's matmul. Quantized like `nn.conv`; both operands may
-    be activations.
+    be activations. Rows of an f32 `a` have ranges of their own (rule R14).
   }];
   let arguments = (ins NN_Tensor:$a, NN_Tensor:$b, Optional<NN_Tensor>:$bias,
-                       UnitAttr:$transpose_a, UnitAttr:$transpose_b);
+                       UnitAttr:$transpose_a, UnitAttr:$transpose_b, UnitAttr:$nonnegative);
   let hasVerifier = 1;
 }
 

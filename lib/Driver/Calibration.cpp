@@ -42,12 +42,22 @@ private:
 /// One sample for each file or folder, read when it is its turn.
 class FolderSamples : public SampleSource {
 public:
-  FolderSamples(std::vector<std::string> paths, std::vector<ModelIO> inputs)
-      : paths(std::move(paths)), inputs(std::move(inputs)) {}
+  FolderSamples(std::vector<std::string> paths, std::vector<ModelIO> inputs,
+                ImageOptions images)
+      : paths(std::move(paths)), inputs(std::move(inputs)),
+        images(std::move(images)) {}
   Result<std::optional<std::vector<HostTensor>>> next() override {
     if (index == paths.size())
       return std::optional<std::vector<HostTensor>>();
     const std::string &path = paths[index++];
+    if (isImageName(path)) {
+      Result<HostTensor> image = readImage(path, inputs[0], images);
+      if (!image)
+        return image.takeError();
+      std::vector<HostTensor> sample;
+      sample.push_back(std::move(*image));
+      return std::optional<std::vector<HostTensor>>(std::move(sample));
+    }
     Result<InputSet> set = readInputs({path}, inputs);
     if (!set)
       return set.takeError();
@@ -57,13 +67,51 @@ public:
     return std::optional<std::vector<HostTensor>>(std::move(set->tensors));
   }
   int64_t size() const override { return int64_t(paths.size()); }
+  std::string nameOfLast() const override {
+    return index ? paths[index - 1] : std::string();
+  }
 
 private:
   std::vector<std::string> paths;
   std::vector<ModelIO> inputs;
+  ImageOptions images;
   size_t index = 0;
 };
+
+/// One sample of numbers within [-1, 1), and zeros for integers.
+class InventedSample : public SampleSource {
+public:
+  explicit InventedSample(std::vector<ModelIO> inputs)
+      : inputs(std::move(inputs)) {}
+  Result<std::optional<std::vector<HostTensor>>> next() override {
+    if (given)
+      return std::optional<std::vector<HostTensor>>();
+    given = true;
+    std::vector<HostTensor> sample;
+    uint32_t state = 1;
+    for (const ModelIO &input : inputs) {
+      HostTensor tensor(input.type, input.shape);
+      if (input.type == DType::F32)
+        for (int64_t i = 0, e = tensor.size(); i < e; ++i) {
+          state = state * 1664525u + 1013904223u;
+          tensor.as<float>()[i] = float(state >> 8) / float(1 << 23) - 1;
+        }
+      sample.push_back(std::move(tensor));
+    }
+    return std::optional<std::vector<HostTensor>>(std::move(sample));
+  }
+  int64_t size() const override { return 1; }
+
+private:
+  std::vector<ModelIO> inputs;
+  bool given = false;
+};
 } // namespace
+
+std::unique_ptr<SampleSource>
+cimc::inventSample(const std::vector<ModelIO> &inputs) {
+  return std::make_unique<InventedSample>(inputs);
+}
 
 static Result<std::unique_ptr<SampleSource>> batch(Result<InputSet> set) {
   if (!set)
@@ -101,10 +149,11 @@ fromArchive(const std::string &path, const std::vector<ModelIO> &inputs) {
 }
 
 static Result<std::unique_ptr<SampleSource>>
-fromDirectory(const std::string &path, const std::vector<ModelIO> &inputs) {
+fromDirectory(const std::string &path, const std::vector<ModelIO> &inputs,
+              const ImageOptions &images) {
   auto folders = [&](std::vector<std::string> paths) {
     return std::unique_ptr<SampleSource>(
-        std::make_unique<FolderSamples>(std::move(paths), inputs));
+        std::make_unique<FolderSamples>(std::move(paths), inputs, images));
   };
   if (!inputs.empty() &&
       (fileExists(path + "/input_0.pb") ||
@@ -120,21 +169,27 @@ fromDirectory(const std::string &path, const std::vector<ModelIO> &inputs) {
     for (const char *suffix : {".npy", ".pb"})
       for (const std::string &name : listFiles(path, suffix))
         paths.push_back(path + "/" + name);
+  if (paths.empty() && inputs.size() == 1)
+    for (const std::string &name : listFiles(path, ""))
+      if (isImageName(name))
+        paths.push_back(path + "/" + name);
   if (!paths.empty())
     return folders(std::move(paths));
   std::vector<std::string> names;
   for (const ModelIO &input : inputs)
     names.push_back(fileNameOf(input.name) + ".npy");
-  return invalid(
-      fmt::format("'{}' holds no calibration samples: it needs {} or "
-                  "test_data_set folders with input_0.pb",
-                  path, fmt::join(names, " and ")));
+  return invalid(fmt::format(
+      "'{}' holds no calibration samples: it needs {}, "
+      "test_data_set folders with input_0.pb{}",
+      path, fmt::join(names, " and "),
+      inputs.size() == 1 ? ", or .npy, .pb, .png or .jpg files" : ""));
 }
 
 Result<std::unique_ptr<SampleSource>>
-cimc::openSamples(const std::string &path, const std::vector<ModelIO> &inputs) {
+cimc::openSamples(const std::string &path, const std::vector<ModelIO> &inputs,
+                  const ImageOptions &images) {
   if (isDirectory(path))
-    return fromDirectory(path, inputs);
+    return fromDirectory(path, inputs, images);
   Result<FileKind> kind = sniff(path);
   if (!kind)
     return kind.takeError();

@@ -7,8 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "Commands.h"
+#include "cimc/Driver/Calibration.h"
 #include "cimc/Driver/Files.h"
 #include "cimc/Driver/TensorFile.h"
+#include "cimc/Sim/Simulator.h"
 #include "cimc/Support/File.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
@@ -16,6 +18,8 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include <sys/stat.h>
 
@@ -44,6 +48,56 @@ static bool parseShape(llvm::StringRef text, std::vector<int64_t> &shape) {
   return true;
 }
 
+/// "0.485,0.456,0.406" as numbers.
+static Result<std::vector<float>> parseNumbers(const CommandLine &line,
+                                               Option option, const char *name,
+                                               std::vector<float> fallback) {
+  if (!line.has(option))
+    return fallback;
+  std::string text = line.get(option);
+  llvm::SmallVector<llvm::StringRef> parts;
+  llvm::StringRef(text).split(parts, ',');
+  std::vector<float> numbers;
+  for (llvm::StringRef part : parts) {
+    double value;
+    if (part.trim().getAsDouble(value) || !std::isfinite(float(value)))
+      return usage(fmt::format("{}: '{}' is not a number or a list of numbers "
+                               "with commas",
+                               name, text));
+    numbers.push_back(float(value));
+  }
+  return numbers;
+}
+
+static Result<ImageOptions> imageOptions(const CommandLine &line) {
+  ImageOptions images;
+  Result<int64_t> resize = line.integer(Option::Resize, 0, 1, 65536);
+  if (!resize)
+    return resize.takeError();
+  images.resize = *resize;
+  Result<double> divide = line.real(Option::PixelDivide, 1);
+  if (!divide)
+    return divide.takeError();
+  images.divide = float(*divide);
+  auto mean = parseNumbers(line, Option::PixelMean, "--pixel-mean",
+                           std::move(images.mean));
+  if (!mean)
+    return mean.takeError();
+  images.mean = std::move(*mean);
+  auto std = parseNumbers(line, Option::PixelStd, "--pixel-std",
+                          std::move(images.std));
+  if (!std)
+    return std.takeError();
+  images.std = std::move(*std);
+  images.std.push_back(images.divide);
+  if (llvm::is_contained(images.std, 0.0f))
+    return usage("--pixel-divide and --pixel-std: pixels cannot be divided by "
+                 "0");
+  images.std.pop_back();
+  images.bgr = line.get(Option::PixelOrder) == "bgr";
+  return images;
+}
+
 Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
   CompileOptions options;
   options.chip = line.get(Option::Chip);
@@ -52,10 +106,17 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
   options.mode = line.get(Option::Mode, options.mode);
   options.precision = line.get(Option::Precision, options.precision);
   options.calibrate = line.get(Option::Calibrate);
+  options.method = line.get(Option::CalibrationMethod, options.method);
+  options.reportLayers = line.has(Option::Explain) || line.has(Option::Json) ||
+                         line.has(Option::Report);
   if (line.has(Option::Calibrate) && !fileExists(options.calibrate))
     return Error{
         ExitCode::InvalidInput,
         fmt::format("--calibrate: '{}' does not exist", options.calibrate)};
+  Result<ImageOptions> images = imageOptions(line);
+  if (!images)
+    return images.takeError();
+  options.images = std::move(*images);
   for (const std::string &text : line.all(Option::InputShape)) {
     // Names may contain '='; shapes do not.
     size_t equals = text.rfind('=');
@@ -222,6 +283,56 @@ static Status writeReport(const std::string &directory, const Program &program,
   return {};
 }
 
+/// What a sample would cost if the model were calibrated: with ranges from an
+/// invented sample, as costs do not depend on ranges.
+static Result<CostReport> calibratedCost(const std::string &model,
+                                         CompileOptions options) {
+  options.observer = nullptr;
+  options.to = Phase::NN;
+  Compilation compilation;
+  if (Status status = compileModel(model, options, compilation); !status)
+    return status.takeError();
+  Result<QuantizeOptions> quantize = quantizeOptions(options);
+  if (!quantize)
+    return quantize.takeError();
+  quantize->fitWeights = quantize->biasCorrection = false;
+  std::unique_ptr<SampleSource> sample = inventSample(compilation.inputs);
+  DiagnosticCollector collector(compilation.context.get());
+  Status status = quantizeModule(compilation.module.get(), *sample, *quantize);
+  collector.take();
+  options.to = Phase::Emit;
+  if (status)
+    status = runPhases(options, compilation);
+  if (!status)
+    return status.takeError();
+  return Simulator(*compilation.program).time();
+}
+
+/// Says that ranges are taken while running, and what calibrating would gain.
+static void reportRanges(const std::string &model,
+                         const CompileOptions &options,
+                         const Compilation &compilation, const CostReport &cost,
+                         CommandOutput &output) {
+  output.json["run_time_ranges"] = compilation.runTimeRanges;
+  if (compilation.runTimeRanges == 0 || !options.calibrate.empty())
+    return;
+  std::string gain;
+  // Where it cannot be had, the program is there all the same.
+  if (Result<CostReport> other = calibratedCost(model, options)) {
+    gain = fmt::format(": {:.4g} us and {:.4g} uJ a sample instead of {:.4g} "
+                       "and {:.4g}",
+                       other->latency_ns / 1000, other->energy_nj / 1000,
+                       cost.latency_ns / 1000, cost.energy_nj / 1000);
+    output.json["calibrated_latency_ns"] = other->latency_ns;
+    output.json["calibrated_period_ns"] = other->period_ns;
+    output.json["calibrated_energy_nj"] = other->energy_nj;
+  }
+  output.text += fmt::format(
+      "ranges       of {} sums of products are taken while running; "
+      "--calibrate would save that{}\n",
+      compilation.runTimeRanges, gain);
+}
+
 //===----------------------------------------------------------------------===//
 // The command
 //===----------------------------------------------------------------------===//
@@ -320,6 +431,8 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
     output.json["repair"] = repairJson(*repaired);
   output.json["inputs"] = ioJson(programIO(program, false));
   output.json["outputs"] = ioJson(programIO(program, true));
+  if (!compilation.quantized.layers.empty())
+    output.json["quantization"] = quantizationJson(compilation.quantized);
   Json times = Json::object();
   for (const PhaseTime &time : compilation.times)
     times[info(time.phase).name] = time.seconds;
@@ -331,10 +444,12 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   output.text += summary(program, *cost, int64_t(bytes.size()));
   if (repaired)
     output.text += repairText(*repaired);
+  reportRanges(model, options, compilation, *cost, output);
   output.text += fmt::format("compiled in {:.2f} s with at most {:.0f} MB\n",
                              compilation.seconds, peakMemoryMB());
   if (line.has(Option::Explain)) {
     output.text += "\n" + layerTable(*cost) + "\n" + criticalPathTable(*cost);
+    output.text += quantizationTable(compilation.quantized);
     for (const Message &message : compilation.messages)
       if (message.severity == "remark")
         output.text += format(message) + "\n";

@@ -17,6 +17,7 @@
 #include "cimc/Support/File.h"
 
 #include "CIM/CIM.h"
+#include "NN/NN.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -370,6 +371,7 @@ Result<QuantizeOptions> cimc::quantizeOptions(const CompileOptions &options) {
                  fmt::format("--precision {} is not supported yet; use int8 "
                              "or w4a8",
                              options.precision)};
+  result.method = options.method;
   result.threads = options.threads
                        ? options.threads
                        : std::max(1u, std::thread::hardware_concurrency());
@@ -402,17 +404,15 @@ static Status prepare(Phase phase, const CompileOptions &options,
              {}});
       return {};
     }
+    // Ranges are then taken while running.
     if (options.calibrate.empty())
-      return Error{
-          ExitCode::Usage,
-          "the model is float and is to be compiled for int8, which needs "
-          "samples to choose ranges from; give --calibrate "
-          "DIR|FILE.npz|FILE.npy, or --precision float, which needs none and "
-          "takes nine times the cells"};
-    auto samples = openSamples(options.calibrate, result.inputs);
+      return {};
+    auto samples =
+        openSamples(options.calibrate, result.inputs, options.images);
     if (!samples)
       return samples.takeError();
-    return quantizeModule(module, **samples, *quantize);
+    return quantizeModule(module, **samples, *quantize,
+                          options.reportLayers ? &result.quantized : nullptr);
   }
   // A module that has its chip already keeps it.
   if (phase >= Phase::Map && !module->hasAttr(cim::kChipAttrName)) {
@@ -504,6 +504,21 @@ static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
   return {};
 }
 
+/// Operations with a float input and integer weights.
+static int64_t countRunTimeRanges(mlir::ModuleOp module) {
+  int64_t count = 0;
+  module.walk([&](mlir::Operation *op) {
+    count +=
+        mlir::isa<nn::ConvOp, nn::MatMulOp, nn::LstmOp, nn::GruOp, nn::RnnOp>(
+            op) &&
+        !mlir::isa<mlir::quant::QuantizedType>(
+            mlir::getElementTypeOrSelf(op->getOperand(0))) &&
+        mlir::isa<mlir::quant::QuantizedType>(
+            mlir::getElementTypeOrSelf(op->getOperand(1)));
+  });
+  return count;
+}
+
 /// How much less memory mapping plans with from try to try, in percent, and
 /// the last it tries.
 static constexpr int kMemoryStep = 30, kLeastMemory = 40;
@@ -565,6 +580,8 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
     if (!status)
       return blame(status.takeError(), result);
     result.reached = phase.phase;
+    if (phase.phase == Phase::Quantize)
+      result.runTimeRanges = countRunTimeRanges(result.module.get());
     if (options.observer)
       if (Status seen = options.observer(phase.phase, result.module.get());
           !seen)

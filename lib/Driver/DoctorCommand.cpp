@@ -129,35 +129,6 @@ struct Share {
   int64_t leastArrays = 0;
   std::map<std::string, int64_t> vector;
 };
-
-/// One sample of numbers within [-1, 1), and zeros for integers.
-class InventedSample : public SampleSource {
-public:
-  explicit InventedSample(const std::vector<ModelIO> &inputs)
-      : inputs(inputs) {}
-  Result<std::optional<std::vector<HostTensor>>> next() override {
-    if (given)
-      return std::optional<std::vector<HostTensor>>();
-    given = true;
-    std::vector<HostTensor> sample;
-    uint32_t state = 1;
-    for (const ModelIO &input : inputs) {
-      HostTensor tensor(input.type, input.shape);
-      if (input.type == DType::F32)
-        for (int64_t i = 0, e = tensor.size(); i < e; ++i) {
-          state = state * 1664525u + 1013904223u;
-          tensor.as<float>()[i] = float(state >> 8) / float(1 << 23) - 1;
-        }
-      sample.push_back(std::move(tensor));
-    }
-    return std::optional<std::vector<HostTensor>>(std::move(sample));
-  }
-  int64_t size() const override { return 1; }
-
-private:
-  const std::vector<ModelIO> &inputs;
-  bool given = false;
-};
 } // namespace
 
 /// What the arrays can do of a network at the nn level.
@@ -211,41 +182,20 @@ static void reportShare(const Share &share, const ChipSpec &chip,
       fmt::format("{:<13}{}\n", "vector units", countsText(vector, 12));
 }
 
-/// The phases behind the nn level, on invented ranges if need be.
+/// The phases behind the nn level.
 static Status compileRest(CompileOptions &options, Compilation &compilation,
                           CommandOutput &output) {
   bool isQuantized = hasQuantizedTypes(compilation.module.get());
-  bool calibrates = !isQuantized && options.precision != "float";
+  bool ranges =
+      !isQuantized && options.precision != "float" && options.calibrate.empty();
   output.json["quantized"] = isQuantized;
-  output.json["needs_calibration"] = calibrates;
+  output.json["run_time_ranges"] = ranges;
   output.text += fmt::format(
       "{:<13}{}\n", "precision",
-      isQuantized   ? "quantized already"
-      : !calibrates ? options.precision
-      : options.calibrate.empty()
-          ? "float; compiling needs --calibrate (here: one invented "
-            "sample)"
-          : "float; ranges from --calibrate");
-  if (calibrates && options.calibrate.empty() &&
-      compilation.reached == Phase::NN) {
-    InventedSample sample(compilation.inputs);
-    Result<QuantizeOptions> quantize = quantizeOptions(options);
-    if (!quantize)
-      return quantize.takeError();
-    DiagnosticCollector collector(compilation.context.get());
-    Status status = quantizeModule(compilation.module.get(), sample, *quantize);
-    for (Message &message : collector.take())
-      compilation.messages.push_back(std::move(message));
-    if (!status) {
-      Error error = status.takeError();
-      if (error.message.empty())
-        for (const Message &message : compilation.messages)
-          if (message.severity == "error")
-            error.message +=
-                (error.message.empty() ? "" : "\n") + format(message);
-      return error;
-    }
-  }
+      isQuantized ? "quantized already"
+      : ranges    ? "float; ranges taken while running, --calibrate saves that"
+      : options.calibrate.empty() ? options.precision
+                                  : "float; ranges from --calibrate");
   options.to = Phase::Emit;
   return runPhases(options, compilation);
 }

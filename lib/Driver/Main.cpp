@@ -173,6 +173,8 @@ static Status execute(const CommandLine &line, CommandOutput &output) {
     return runCommand(line, output);
   case Command::Quantize:
     return quantizeCommand(line, output);
+  case Command::Evaluate:
+    return evaluateCommand(line, output);
   case Command::Inspect:
     return inspectCommand(line, output);
   case Command::Disasm:

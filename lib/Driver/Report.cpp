@@ -306,3 +306,47 @@ Json cimc::faultJson(const FaultReport &r) {
           {"words_corrected", r.wordsCorrected},
           {"bits_wrong", r.bitsWrong}};
 }
+
+//===----------------------------------------------------------------------===//
+// Quantization
+//===----------------------------------------------------------------------===//
+
+std::string cimc::quantizationTable(const QuantizeReport &report) {
+  if (report.layers.empty())
+    return "";
+  std::string text =
+      fmt::format("\n{:<28}{:<10}{:>5}  {:<22}{:>9}{:>9}{:>10}  {}\n", "layer",
+                  "kind", "bits", "input", "clipped", "SQNR", "cosine", "why");
+  for (const QuantizedLayer &layer : report.layers) {
+    bool fixed = layer.input == "fixed";
+    text += fmt::format(
+        "{:<28}{:<10}{:>5}  {:<22}{:>9}{:>9}{:>10.5f}  {}\n", layer.name,
+        layer.kind, layer.weightBits,
+        fixed ? fmt::format("[{:.4g}, {:.4g}]", layer.low, layer.high)
+              : layer.input,
+        fixed ? fmt::format("{:.3f} %", 100 * layer.clipped) : "",
+        fmt::format("{:.1f} dB", layer.sqnrDb), layer.cosine, layer.why);
+  }
+  return text;
+}
+
+Json cimc::quantizationJson(const QuantizeReport &report) {
+  Json list = Json::array();
+  for (const QuantizedLayer &layer : report.layers) {
+    Json row = {{"name", layer.name},
+                {"kind", layer.kind},
+                {"weight_bits", layer.weightBits},
+                {"input", layer.input},
+                {"sqnr_db", layer.sqnrDb},
+                {"cosine", layer.cosine},
+                {"dead_channels", layer.deadChannels},
+                {"why", layer.why}};
+    if (layer.input == "fixed") {
+      row["low"] = layer.low;
+      row["high"] = layer.high;
+      row["clipped_share"] = layer.clipped;
+    }
+    list.push_back(std::move(row));
+  }
+  return list;
+}

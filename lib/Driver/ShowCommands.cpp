@@ -50,6 +50,8 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
   Result<QuantizeOptions> quantize = quantizeOptions(options);
   if (!quantize)
     return quantize.takeError();
+  // Standard pairs have one range for the whole tensor.
+  quantize->rowRanges = false;
   if (options.calibrate.empty())
     return Error{ExitCode::Usage,
                  "quantizing needs samples to choose ranges from; give "
@@ -72,15 +74,16 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
                                model, info(compilation.reached).name)};
     if (Status status = runPhases(options, compilation); !status)
       return status;
-    auto samples = openSamples(options.calibrate, compilation.inputs);
+    auto samples =
+        openSamples(options.calibrate, compilation.inputs, options.images);
     if (!samples)
       return samples.takeError();
     output.json["samples"] = (*samples)->size();
     if (options.progress)
       options.progress("qnn");
     DiagnosticCollector collector(compilation.context.get());
-    Status status =
-        quantizeModule(compilation.module.get(), **samples, *quantize);
+    Status status = quantizeModule(compilation.module.get(), **samples,
+                                   *quantize, &compilation.quantized);
     for (Message &message : collector.take())
       compilation.messages.push_back(std::move(message));
     return status;
@@ -95,6 +98,7 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
     return bytes.takeError();
   output.json["model"] = model;
   output.json["output"] = path;
+  output.json["quantization"] = quantizationJson(compilation.quantized);
   output.json["model_bytes"] = bytes->size();
   output.json["peak_rss_mb"] = peakMemoryMB();
   if (path == "-") {
@@ -104,6 +108,8 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
   output.text = fmt::format("{} -> {}: {} bytes, ranges from {} samples\n",
                             model, path, grouped(int64_t(bytes->size())),
                             output.json["samples"].get<int64_t>());
+  if (line.has(Option::Explain))
+    output.text += quantizationTable(compilation.quantized);
   return writeFileAtomically(path, *bytes);
 }
 

@@ -72,10 +72,15 @@ LogicalResult Lowering::lower(Operation *op) {
                           describe(getElementTypeOrSelf(result.getType())) +
                           ", which the chip does not compute with");
   if (auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op))
-    if (std::optional<nn::WeightMatrix> matrix = weighted.getWeightMatrix())
-      return isFloat(op->getOperand(matrix->input)) && isFloat(op->getResult(0))
+    if (std::optional<nn::WeightMatrix> matrix = weighted.getWeightMatrix()) {
+      bool isReal =
+          isFloat(op->getOperand(matrix->input)) && isFloat(op->getResult(0));
+      if (!isReal)
+        return lowerWeighted(op, *matrix);
+      return isFloat(op->getOperand(matrix->weights))
                  ? lowerWideWeighted(op, *matrix)
-                 : lowerWeighted(op, *matrix);
+                 : lowerRangedWeighted(op, *matrix);
+    }
   if (auto elementwise = dyn_cast<nn::ElementwiseOpInterface>(op))
     return lowerElementwise(elementwise);
   if (auto reduction = dyn_cast<nn::ReductionOpInterface>(op))

@@ -134,8 +134,8 @@ double LoadModel::vectorNs(Operation *op, int64_t pixels) const {
                             in.channels,
                         true);
           })
-          .Case<cim::DigitsOp>([&](Operation *) {
-            return Work(elements / numerics::kWideDigits, true);
+          .Case([&](cim::DigitsOp digits) {
+            return Work(elements / digits.digits(), true);
           })
           .Case<cim::CombineOp>(
               [&](Operation *) { return Work(4 * elements, true); })

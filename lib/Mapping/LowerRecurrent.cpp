@@ -127,6 +127,13 @@ private:
 
 } // namespace
 
+/// The matrix of all gates: fp32, or integers (rule R14).
+struct Lowering::GateWeights {
+  Value operand;
+  std::vector<float> real;
+  WeightTensor integers;
+};
+
 /// What the three operations have in common.
 struct Lowering::RecurrentLayer {
   Recurrence build;
@@ -134,13 +141,14 @@ struct Lowering::RecurrentLayer {
   Operation *op;
   Map input; ///< T x B x I, in the order of processing
   int64_t inputs = 0;
-  std::vector<float> weight, recurrence, bias;
+  GateWeights weight, recurrence;
+  std::vector<float> bias;
   bool reverse = false;
 };
 
-/// One gate's products with `input`, in wide fixed point.
+/// One gate's products with `input`.
 FailureOr<Value> Lowering::gate(RecurrentLayer &layer, Value input,
-                                ArrayRef<float> weights, int64_t number,
+                                const GateWeights &weights, int64_t number,
                                 ArrayRef<float> bias) {
   int64_t size = layer.build.size;
   WeightedForm form;
@@ -161,8 +169,19 @@ FailureOr<Value> Lowering::gate(RecurrentLayer &layer, Value input,
   if (!bias.empty())
     added.assign(bias.begin() + number * size,
                  bias.begin() + (number + 1) * size);
-  FailureOr<SmallVector<Value>> parts =
-      wideProduct(layer.op, matrix, form, weights, added);
+  FailureOr<SmallVector<Value>> parts;
+  if (!weights.real.empty()) {
+    parts = wideProduct(layer.op, matrix, form, weights.real, added);
+  } else {
+    // Scales and zero points of this gate.
+    WeightTensor own = weights.integers;
+    if (own.scales.size() > 1) {
+      own.scales.erase(own.scales.begin(), own.scales.begin() + number * size);
+      own.zeros.erase(own.zeros.begin(), own.zeros.begin() + number * size);
+    }
+    parts = rangedProduct(layer.op, matrix, form, weights.operand, own, added,
+                          numerics::kSignedLevels);
+  }
   if (failed(parts))
     return failure();
   return joinChannels(layer.build.loc, form, *parts);
@@ -255,8 +274,8 @@ LogicalResult Lowering::lowerRecurrent(Operation *op) {
       op,
       {},
       shape[2],
-      {},
-      {},
+      {CIMC_COMMON(getWeight), {}, {}},
+      {CIMC_COMMON(getRecurrence), {}, {}},
       {},
       CIMC_COMMON(getReverse)};
   int64_t gates = lstm ? 4 : gru ? 3 : 1, H = states[2];
@@ -265,13 +284,22 @@ LogicalResult Lowering::lowerRecurrent(Operation *op) {
     Value operand;
     std::vector<float> &to;
     int64_t size;
-  } constants[] = {
-      {CIMC_COMMON(getWeight), layer.weight, gates * H * layer.inputs},
-      {CIMC_COMMON(getRecurrence), layer.recurrence, gates * H * H},
-      {bias, layer.bias, gates * H}};
+    WeightTensor *integers;
+  } constants[] = {{layer.weight.operand, layer.weight.real,
+                    gates * H * layer.inputs, &layer.weight.integers},
+                   {layer.recurrence.operand, layer.recurrence.real,
+                    gates * H * H, &layer.recurrence.integers},
+                   {bias, layer.bias, gates * H, nullptr}};
   for (Constant &constant : constants) {
     if (!constant.operand)
       continue;
+    if (constant.integers && !isFloat(constant.operand)) {
+      std::string problem =
+          readWeights(constant.operand, 0, *constant.integers);
+      if (!problem.empty())
+        return fail(op, problem);
+      continue;
+    }
     std::optional<std::vector<float>> values = readFloats(constant.operand);
     if (!values || int64_t(values->size()) != constant.size)
       return fail(op, "needs constant float weights and biases where it has "

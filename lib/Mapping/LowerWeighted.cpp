@@ -8,6 +8,7 @@
 
 #include "Constants.h"
 #include "Lowering.h"
+#include "WeightTensor.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -17,82 +18,6 @@ using namespace mlir;
 
 namespace cimc::mapping {
 namespace {
-
-/// Integer weights.
-struct WeightTensor {
-  std::vector<int32_t> values; ///< in the tensor's own order
-  /// One, or one for each column.
-  std::vector<int64_t> zeros;
-  std::vector<float> scales;
-
-  /// Element `index` without the zero point of its column.
-  int64_t at(int64_t column, int64_t index) const {
-    return values[index] - zeros[zeros.size() == 1 ? 0 : column];
-  }
-};
-
-/// Matrices of bytes that add up to one of weights: more than one only where
-/// zero points take weights out of the range of 8 bits.
-class ByteMatrices {
-public:
-  explicit ByteMatrices(int64_t elements)
-      : terms(1, std::vector<char>(static_cast<size_t>(elements), 0)) {}
-
-  void set(int64_t element, int64_t value) {
-    for (size_t i = 0; value != 0; ++i) {
-      if (i == terms.size())
-        terms.emplace_back(terms.front().size(), 0);
-      int64_t part = std::clamp<int64_t>(value, -128, 127);
-      terms[i][element] = static_cast<char>(part);
-      value -= part;
-    }
-  }
-  std::vector<std::vector<char>> terms;
-};
-
-/// The axis of the weight tensor that counts columns.
-int64_t columnAxis(RankedTensorType type, const nn::WeightMatrix &matrix) {
-  Dims strides = rowMajorStrides(type.getShape());
-  int64_t columns = matrix.allColumns();
-  for (size_t axis = 0; axis < strides.size(); ++axis)
-    if (strides[axis] == matrix.columnStride &&
-        type.getShape()[axis] == columns)
-      return static_cast<int64_t>(axis);
-  return -1;
-}
-
-/// Empty, or why the weights cannot be used.
-std::string readWeights(Value operand, const nn::WeightMatrix &matrix,
-                        WeightTensor &weights) {
-  auto type = cast<RankedTensorType>(operand.getType());
-  ElementsAttr attr;
-  matchPattern(operand, m_Constant(&attr));
-  auto quantized = dyn_cast<quant::QuantizedType>(type.getElementType());
-  if (!quantized || quantized.getStorageTypeIntegralWidth() > 8)
-    return "needs weights of at most 8 bits; quantize the model";
-  std::optional<std::vector<int32_t>> values =
-      readIntegers(attr, quantized.isSigned());
-  if (!values)
-    return "the weights' integers cannot be read";
-  weights.values = std::move(*values);
-  if (auto perTensor = dyn_cast<quant::UniformQuantizedType>(quantized)) {
-    weights.zeros.push_back(perTensor.getZeroPoint());
-    weights.scales.push_back(static_cast<float>(perTensor.getScale()));
-  } else if (auto perAxis =
-                 dyn_cast<quant::UniformQuantizedPerAxisType>(quantized)) {
-    if (perAxis.getQuantizedDimension() != columnAxis(type, matrix))
-      return "has weights quantized along axis " +
-             std::to_string(perAxis.getQuantizedDimension()) +
-             "; only per tensor and per output channel can be computed";
-    weights.zeros.assign(perAxis.getZeroPoints().begin(),
-                         perAxis.getZeroPoints().end());
-    for (double scale : perAxis.getScales())
-      weights.scales.push_back(static_cast<float>(scale));
-  } else {
-    return "has weights of an unknown quantized type";
-  }
-  return {};
-}
 
 /// Bias integers, one for each column; empty, or why they cannot be had.
 std::string readBias(Operation *op, const nn::WeightMatrix &matrix,
@@ -131,21 +56,37 @@ std::string readBias(Operation *op, const nn::WeightMatrix &matrix,
 
 } // namespace
 
+Value Lowering::sum(Location loc, ArrayRef<Value> terms) {
+  if (terms.size() == 1)
+    return terms.front();
+  return cim::SumOp::create(builder, loc, terms.front().getType(), terms,
+                            IntegerAttr());
+}
+
 LogicalResult Lowering::lowerWeighted(Operation *op,
                                       const nn::WeightMatrix &matrix) {
   Location loc = op->getLoc();
   Value input = op->getOperand(matrix.input), output = op->getResult(0);
   std::optional<Quant> x = getQuant(input.getType()),
                        y = getQuant(output.getType());
-  if (!x || x->bits != 8 || !y || y->bits != 8)
-    return fail(op, "runs on the arrays with 8-bit input and result only; "
-                    "quantize the model, its outputs too");
+  bool isReal = isFloat(output);
+  if (!x || x->bits != 8 || (!isReal && (!y || y->bits != 8)))
+    return fail(op, "runs on the arrays with 8-bit input and a result of 8 "
+                    "bits or fp32 only; quantize the model");
   WeightTensor weights;
   std::vector<int32_t> bias;
   std::string problem =
-      readWeights(op->getOperand(matrix.weights), matrix, weights);
-  if (problem.empty())
+      readWeights(op->getOperand(matrix.weights),
+                  columnAxis(op->getOperand(matrix.weights), matrix), weights);
+  std::vector<float> realBias;
+  if (problem.empty() && isReal) {
+    FailureOr<std::vector<float>> values = floatBias(op, matrix);
+    if (failed(values))
+      return failure();
+    realBias = std::move(*values);
+  } else if (problem.empty()) {
     problem = readBias(op, matrix, x->scale, weights.scales, bias);
+  }
   if (!problem.empty())
     return fail(op, problem);
 
@@ -153,20 +94,42 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   int64_t N = matrix.allColumns();
   std::vector<float> multiplier;
   for (float scale : weights.scales)
-    multiplier.push_back(numerics::multiplier(x->scale, scale, y->scale));
+    multiplier.push_back(
+        isReal ? scale : numerics::multiplier(x->scale, scale, y->scale));
   // The input's zero point goes into the bias; padding reads it, so it holds
   // there too.
   auto fold = [&](int64_t n, int64_t sum) {
     auto product = static_cast<int32_t>(static_cast<uint32_t>(x->zero) *
                                         static_cast<uint32_t>(-sum));
-    bias[n] = numerics::addWrapping(bias[n], product);
+    if (isReal)
+      realBias[n] = numerics::shiftBias(
+          realBias[n], static_cast<int32_t>(-static_cast<uint32_t>(product)),
+          x->scale, weights.scale(n));
+    else
+      bias[n] = numerics::addWrapping(bias[n], product);
   };
+  Value steps;
+  if (isReal) {
+    std::vector<float> step(form.out[0], x->scale);
+    auto type =
+        RankedTensorType::get({form.out[0], 1, 1}, builder.getF32Type());
+    ArrayRef<char> bytes(reinterpret_cast<const char *>(step.data()),
+                         step.size() * sizeof(float));
+    steps = cim::ConstantOp::create(
+        builder, loc, type, makeElements(type, bytes, "step"), IntegerAttr());
+  }
   Type i32 = builder.getI32Type();
   Type outElement = machineElement(getElementTypeOrSelf(output.getType()));
   auto requantize = [&](Value sums, int64_t begin, int64_t size) -> Value {
     ArrayRef<float> scales(multiplier);
     if (scales.size() > 1)
       scales = scales.slice(begin, size);
+    if (isReal)
+      return cim::CombineOp::create(
+          builder, loc,
+          cast<RankedTensorType>(sums.getType()).clone(outElement), sums, steps,
+          scales, ArrayRef<float>(realBias).slice(begin, size),
+          /*digits=*/1, IntegerAttr());
     return cim::RequantizeOp::create(
         builder, loc, cast<RankedTensorType>(sums.getType()).clone(outElement),
         sums, ArrayRef<int32_t>(bias).slice(begin, size), scales, y->zero,
@@ -192,12 +155,7 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
         }
     fold(n, sum);
   }
-  auto add = [&](ArrayRef<Value> terms) -> Value {
-    if (terms.size() == 1)
-      return terms.front();
-    return cim::SumOp::create(builder, loc, terms.front().getType(), terms,
-                              IntegerAttr());
-  };
+  auto add = [&](ArrayRef<Value> terms) { return sum(loc, terms); };
   SmallVector<Value> parts, terms;
   if (depthwise) {
     auto type = RankedTensorType::get({kh, kw, N}, builder.getI8Type());
@@ -208,21 +166,7 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
           IntegerAttr()));
     parts.push_back(requantize(add(terms), 0, N));
   } else {
-    // As many cells for a weight as its type needs; more where a zero point has
-    // moved the integers.
-    auto stored = cast<quant::QuantizedType>(
-        getElementTypeOrSelf(op->getOperand(matrix.weights).getType()));
-    auto fits = [&](int64_t bits) {
-      int64_t most = (int64_t(1) << (bits - 1)) - 1;
-      return stored.getStorageTypeMin() >= -most - 1 &&
-             stored.getStorageTypeMax() <= most && cells.terms.size() == 1 &&
-             llvm::all_of(cells.terms.front(), [&](char cell) {
-               return int8_t(cell) >= -most - 1 && int8_t(cell) <= most;
-             });
-    };
-    int64_t bits = 1;
-    while (bits < 8 && !fits(bits))
-      bits *= 2;
+    int64_t bits = cells.bits(op->getOperand(matrix.weights));
     SmallVector<cim::WeightsOp> symbols;
     for (const std::vector<char> &term : cells.terms)
       symbols.push_back(makeWeights(loc, K, N, term, bits));

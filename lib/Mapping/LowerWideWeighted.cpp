@@ -51,6 +51,41 @@ static Value addF32(OpBuilder &builder, Value a, Value b) {
                             APFloat(0.0f), APFloat(0.0f), IntegerAttr());
 }
 
+Value Lowering::fixedPoint(Operation *op, WeightedForm &form, int32_t levels) {
+  Location loc = op->getLoc();
+  cim::WindowAttr window = form.window;
+  auto input = cast<RankedTensorType>(form.map.value.getType());
+  ArrayRef<int64_t> kernel = window.getKernel();
+  auto axisOf = [](ArrayRef<int64_t> values, int axis, int64_t other) {
+    SmallVector<int64_t, 2> pair{other, other};
+    pair[axis] = values[axis];
+    return pair;
+  };
+  auto along = [&](int axis) {
+    return cim::WindowAttr::get(op->getContext(), axisOf(kernel, axis, 1),
+                                axisOf(window.getStride(), axis, 1),
+                                axisOf(window.getPad(), axis, 0),
+                                axisOf(window.getDilation(), axis, 1));
+  };
+  Value units = cim::UnitOp::create(
+      builder, loc,
+      RankedTensorType::get({form.out[0], 1, 1}, builder.getF32Type()),
+      form.map.value, along(0), levels, IntegerAttr());
+  int64_t stacked =
+      kernel[0] * (levels ? 1 : numerics::kWideDigits) * input.getDimSize(2);
+  Type element =
+      levels == numerics::kUnsignedLevels
+          ? IntegerType::get(builder.getContext(), 8, IntegerType::Unsigned)
+          : builder.getI8Type();
+  form.map.value = cim::DigitsOp::create(
+      builder, loc,
+      RankedTensorType::get({form.out[0], input.getDimSize(1), stacked},
+                            element),
+      form.map.value, units, along(0), levels, IntegerAttr());
+  form.window = along(1);
+  return units;
+}
+
 FailureOr<SmallVector<Value>>
 Lowering::wideProduct(Operation *op, const nn::WeightMatrix &matrix,
                       WeightedForm form, ArrayRef<float> weights,
@@ -59,36 +94,14 @@ Lowering::wideProduct(Operation *op, const nn::WeightMatrix &matrix,
   Location loc = op->getLoc();
   int64_t N = matrix.allColumns();
   Type f32 = builder.getF32Type();
-
-  // The input's digits.
   const WeightedForm rows = form;
-  auto input = cast<RankedTensorType>(form.map.value.getType());
+  int64_t channels =
+      cast<RankedTensorType>(form.map.value.getType()).getDimSize(2);
   ArrayRef<int64_t> kernel = rows.window.getKernel();
-  auto axisOf = [](ArrayRef<int64_t> values, int axis, int64_t other) {
-    SmallVector<int64_t, 2> pair{other, other};
-    pair[axis] = values[axis];
-    return pair;
-  };
-  auto along = [&](int axis) {
-    return cim::WindowAttr::get(op->getContext(), axisOf(kernel, axis, 1),
-                                axisOf(rows.window.getStride(), axis, 1),
-                                axisOf(rows.window.getPad(), axis, 0),
-                                axisOf(rows.window.getDilation(), axis, 1));
-  };
-  Value units = cim::UnitOp::create(
-      builder, loc, RankedTensorType::get({form.out[0], 1, 1}, f32),
-      form.map.value, along(0), IntegerAttr());
-  int64_t channels = input.getDimSize(2);
-  int64_t stacked = kernel[0] * digits * channels;
-  form.map.value = cim::DigitsOp::create(
-      builder, loc,
-      RankedTensorType::get({form.out[0], input.getDimSize(1), stacked},
-                            builder.getI8Type()),
-      form.map.value, units, along(0), IntegerAttr());
-  form.window = along(1);
+  Value units = fixedPoint(op, form, 0);
 
   // The matrix of the products of digits.
-  int64_t kh = kernel[0], kw = kernel[1], K = kw * stacked,
+  int64_t kh = kernel[0], kw = kernel[1], K = kw * kh * digits * channels,
           columns = N * digits;
   std::vector<char> cells(static_cast<size_t>(K * columns), 0);
   std::vector<float> weightUnits;
@@ -135,9 +148,10 @@ Lowering::wideProduct(Operation *op, const nn::WeightMatrix &matrix,
       std::vector<float> added(bias.begin() + n, bias.begin() + n + size);
       if (k > 0)
         std::fill(added.begin(), added.end(), 0.0f);
-      Value value = cim::CombineOp::create(
-          builder, loc, type, sums, units,
-          ArrayRef<float>(weightUnits).slice(n, size), added, IntegerAttr());
+      Value value =
+          cim::CombineOp::create(builder, loc, type, sums, units,
+                                 ArrayRef<float>(weightUnits).slice(n, size),
+                                 added, digits, IntegerAttr());
       part = part ? addF32(builder, part, value) : value;
     }
     parts.push_back(part);
@@ -145,16 +159,10 @@ Lowering::wideProduct(Operation *op, const nn::WeightMatrix &matrix,
   return parts;
 }
 
-LogicalResult Lowering::lowerWideWeighted(Operation *op,
-                                          const nn::WeightMatrix &matrix) {
-  Location loc = op->getLoc();
-  Value output = op->getResult(0);
+FailureOr<std::vector<float>>
+Lowering::floatBias(Operation *op, const nn::WeightMatrix &matrix) {
   int64_t N = matrix.allColumns();
-  std::optional<std::vector<float>> weights =
-      readFloats(op->getOperand(matrix.weights));
   std::vector<float> bias(static_cast<size_t>(N), 0.0f);
-  if (!weights)
-    return fail(op, "needs constant float weights beside a float input");
   if (matrix.bias >= 0) {
     std::optional<std::vector<float>> values =
         readFloats(op->getOperand(matrix.bias));
@@ -165,6 +173,22 @@ LogicalResult Lowering::lowerWideWeighted(Operation *op,
     for (size_t n = 0; n < bias.size(); ++n)
       bias[n] = (*values)[values->size() == 1 ? 0 : n];
   }
+  return bias;
+}
+
+LogicalResult Lowering::lowerWideWeighted(Operation *op,
+                                          const nn::WeightMatrix &matrix) {
+  Location loc = op->getLoc();
+  Value output = op->getResult(0);
+  int64_t N = matrix.allColumns();
+  std::optional<std::vector<float>> weights =
+      readFloats(op->getOperand(matrix.weights));
+  if (!weights)
+    return fail(op, "needs constant float weights beside a float input");
+  FailureOr<std::vector<float>> biases = floatBias(op, matrix);
+  if (failed(biases))
+    return failure();
+  std::vector<float> &bias = *biases;
   WeightedForm form = weightedForm(op, matrix, 0);
   if (form.channels == 1 && matrix.groups > 1) {
     Value value = depthwise(builder, loc, form, matrix, *weights);

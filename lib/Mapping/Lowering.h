@@ -13,6 +13,8 @@
 #include "NN/NN.h"
 #include "cimc/Support/VectorOps.h"
 
+#include "WeightTensor.h"
+
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -169,6 +171,14 @@ private:
                        int64_t begin, int64_t end, int64_t column,
                        int64_t columns, int64_t pad);
   // LowerWideWeighted.cpp
+  /// Replaces the fp32 map under `form` by its digits (rule R13), or by one
+  /// integer of `levels` (R14); the rows under a window lie side by side in
+  /// channels, so that windows slide along pixels only. Returns the units.
+  mlir::Value fixedPoint(mlir::Operation *op, WeightedForm &form,
+                         int32_t levels);
+  /// The fp32 bias of all columns, zeros where there is none.
+  mlir::FailureOr<std::vector<float>> floatBias(mlir::Operation *op,
+                                                const nn::WeightMatrix &matrix);
   /// Sums of fp32 products (rule R13) and the bias, by ranges of columns.
   mlir::FailureOr<llvm::SmallVector<mlir::Value>>
   wideProduct(mlir::Operation *op, const nn::WeightMatrix &matrix,
@@ -177,11 +187,23 @@ private:
   mlir::LogicalResult lowerWideWeighted(mlir::Operation *op,
                                         const nn::WeightMatrix &matrix);
 
+  // LowerRangedWeighted.cpp
+  /// Sums of products of integers whose ranges are taken while running (rule
+  /// R14) and the bias, by ranges of columns.
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>>
+  rangedProduct(mlir::Operation *op, const nn::WeightMatrix &matrix,
+                WeightedForm form, mlir::Value operand,
+                const WeightTensor &weights, llvm::ArrayRef<float> bias,
+                int32_t levels);
+  mlir::LogicalResult lowerRangedWeighted(mlir::Operation *op,
+                                          const nn::WeightMatrix &matrix);
+
   // LowerRecurrent.cpp
   struct RecurrentLayer;
+  struct GateWeights;
   mlir::FailureOr<mlir::Value> gate(RecurrentLayer &layer, mlir::Value input,
-                                    llvm::ArrayRef<float> weights,
-                                    int64_t number, llvm::ArrayRef<float> bias);
+                                    const GateWeights &weights, int64_t number,
+                                    llvm::ArrayRef<float> bias);
   mlir::FailureOr<mlir::Value> gateSum(RecurrentLayer &layer, mlir::Value state,
                                        int64_t number);
   mlir::Value initialState(RecurrentLayer &layer, mlir::Value operand);
@@ -194,6 +216,7 @@ private:
   mlir::LogicalResult lowerGru(nn::GruOp op, RecurrentLayer &layer);
 
   // LowerWeighted.cpp
+  mlir::Value sum(mlir::Location loc, llvm::ArrayRef<mlir::Value> terms);
   mlir::LogicalResult lowerWeighted(mlir::Operation *op,
                                     const nn::WeightMatrix &matrix);
   mlir::LogicalResult lowerMatMul(nn::MatMulOp op);

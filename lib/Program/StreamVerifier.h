@@ -25,6 +25,7 @@ struct Interval {
 /// Sets of element types, as bits by type number.
 enum TypeSet : unsigned {
   Int8 = 0x01,
+  UInt8 = 0x02,
   Bytes = 0x03,
   Halves = 0x0c,
   Int32 = 0x10,
@@ -126,6 +127,7 @@ private:
   void cellsProgrammed(const isa::Mvm &r, uint32_t macro, int64_t columns);
   /// One fp32 number a row.
   void units(uint16_t id, const isa::Affine &index);
+  void levels(uint8_t count);
   void element(const char *field, const isa::View &v, Wide low, Wide high);
   /// A view held whole, small enough to be gathered; its elements.
   Wide whole(const char *field, const isa::View &v);

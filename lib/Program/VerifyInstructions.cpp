@@ -297,7 +297,14 @@ void StreamVerifier::units(uint16_t id, const isa::Affine &index) {
   row("units_row", v, index);
 }
 
+void StreamVerifier::levels(uint8_t count) {
+  require(count == 0 || count == numerics::kSignedLevels ||
+              count == numerics::kUnsignedLevels,
+          "levels are not 0, 127 or 255");
+}
+
 void StreamVerifier::operator()(const isa::Unit &r) {
+  levels(r.levels);
   view("src", r.src, Float);
   row("dst_row", view("dst", r.dst, Float), r.dst_row);
   window(r.window);
@@ -305,11 +312,13 @@ void StreamVerifier::operator()(const isa::Unit &r) {
 
 void StreamVerifier::operator()(const isa::Digits &r) {
   const isa::View &src = view("src", r.src, Float);
-  const isa::View &dst = view("dst", r.dst, Int8);
+  levels(r.levels);
+  const isa::View &dst =
+      view("dst", r.dst, r.levels == numerics::kUnsignedLevels ? UInt8 : Int8);
   row("dst_row", dst, r.dst_row);
   units(r.units, r.units_row);
-  Wide channels =
-      Wide(window(r.window).kernel_rows) * numerics::kWideDigits * src.channels;
+  Wide channels = Wide(window(r.window).kernel_rows) *
+                  (r.levels ? 1 : numerics::kWideDigits) * src.channels;
   if (dst.pixels < src.pixels || dst.channels < channels)
     fail(fmt::format("digits of {} pixels take {} channels a pixel, but dst "
                      "has {} x {} pixels and channels",
@@ -322,15 +331,16 @@ void StreamVerifier::operator()(const isa::Combine &r) {
   row("src_row", src, r.src_row);
   row("dst_row", dst, r.dst_row);
   units(r.units, r.units_row);
+  require(r.digits == 1 || r.digits == numerics::kWideDigits,
+          "digits are not 1 or 3");
   Interval first = range(r.dst_pixel);
   require(first.low >= 0, "dst_pixel can be negative");
   int64_t pixels = std::min<int64_t>(r.count, dst.pixels - first.low);
   if (pixels > static_cast<int64_t>(src.pixels) ||
-      src.channels < Wide(dst.channels) * numerics::kWideDigits)
+      src.channels < Wide(dst.channels) * r.digits)
     fail(fmt::format("src has {} x {} pixels and channels, but {} x {} are "
                      "written, each from {} channels",
-                     src.pixels, src.channels, pixels, dst.channels,
-                     numerics::kWideDigits));
+                     src.pixels, src.channels, pixels, dst.channels, r.digits));
   constants("constants", r.constants, Wide(dst.channels) * 8);
 }
 

@@ -25,11 +25,46 @@ namespace {
 
 // Samples that are kept, every fourth to compare networks, the others to fit
 // weights to. The first is for both where it is the only one.
-constexpr int64_t keptSamples = 64;
-bool isHeld(int64_t sample) { return sample < keptSamples && sample % 4 == 0; }
-bool isFitted(int64_t sample) {
-  return sample < keptSamples && (sample % 4 != 0 || sample == 0);
+constexpr int64_t mostKept = 64, leastKept = 8;
+bool isHeld(int64_t sample, int64_t kept) {
+  return sample < kept && sample % 4 == 0;
 }
+bool isFitted(int64_t sample, int64_t kept) {
+  return sample < kept && (sample % 4 != 0 || sample == 0);
+}
+// While weights are fitted, what the float and the quantized network have made
+// of every sample so far is in memory; together that is at most this, unless
+// the least number of samples needs more.
+constexpr int64_t keptBytes = int64_t(192) << 20;
+
+// The most bytes of float values that are alive at once in one evaluation.
+int64_t liveBytes(func::FuncOp entry) {
+  llvm::DenseMap<Value, int64_t> uses; // looked up only
+  int64_t live = 0, most = 0;
+  auto bytes = [](Value value) -> int64_t {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return type ? type.getNumElements() * int64_t(sizeof(float)) : 0;
+  };
+  auto begin = [&](Value value) {
+    uses[value] = std::distance(value.use_begin(), value.use_end());
+    if (uses[value])
+      live += bytes(value);
+  };
+  for (Value argument : entry.getArguments())
+    begin(argument);
+  for (Operation &op : entry.front()) {
+    if (isa<nn::ConstantOp>(op))
+      continue;
+    for (Value result : op.getResults())
+      begin(result);
+    most = std::max(most, live);
+    for (Value operand : op.getOperands())
+      if (uses.count(operand) && --uses[operand] == 0)
+        live -= bytes(operand);
+  }
+  return most;
+}
+
 // Means are sums of multiples of 2^-24.
 constexpr double meanUnit = 16777216.0;
 
@@ -157,11 +192,46 @@ std::vector<double> Statistics::outputMeans(Operation *op) const {
   return meansOfSlot(op, true, static_cast<int64_t>(inputs.size()));
 }
 
+static std::vector<Statistics::Extremes>
+extremesOf(const std::vector<HostTensor> &sample) {
+  std::vector<Statistics::Extremes> result;
+  for (const HostTensor &tensor : sample) {
+    Statistics::Extremes extremes(0.0f, 0.0f);
+    if (tensor.type == DType::F32 && tensor.size() > 0) {
+      auto [low, high] = std::minmax_element(
+          tensor.as<float>(), tensor.as<float>() + tensor.size());
+      extremes = {*low, *high};
+    }
+    result.push_back(extremes);
+  }
+  return result;
+}
+
+std::vector<std::pair<Statistics::Extremes, Statistics::Extremes>>
+Statistics::inputExtremes() const {
+  std::vector<std::pair<Extremes, Extremes>> result;
+  size_t half = (extremes.size() + 1) / 2;
+  for (size_t i = 0; !extremes.empty() && i < extremes[0].size(); ++i) {
+    Extremes first = extremes[0][i], all = first;
+    for (size_t s = 1; s < extremes.size(); ++s) {
+      all = {std::min(all.first, extremes[s][i].first),
+             std::max(all.second, extremes[s][i].second)};
+      if (s + 1 == half)
+        first = all;
+    }
+    result.emplace_back(first, all);
+  }
+  return result;
+}
+
 Status Statistics::collect(ModuleOp module, func::FuncOp entry,
                            SampleSource &source, unsigned threads,
                            const RangePlan &plan) {
   threads = std::max(1u, threads);
   prepare(entry);
+  // The quantized network's values take a byte instead of four.
+  int64_t each = std::max<int64_t>(1, liveBytes(entry) * 5 / 4);
+  int64_t kept = std::clamp(keptBytes / each, leastKept, mostKept);
   histograms.resize(plan.groupCount());
   std::vector<Partial> partials(threads, Partial{histograms, means});
   while (true) {
@@ -185,7 +255,7 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
                       [&](unsigned thread, int64_t begin, int64_t end) {
                         Partial &partial = partials[thread];
                         for (int64_t i = begin; i < end; ++i) {
-                          bool fitted = isFitted(samples + i);
+                          bool fitted = isFitted(samples + i, kept);
                           for (auto [argument, tensor] :
                                llvm::zip_equal(entry.getArguments(), batch[i]))
                             count(partial, plan, argument, tensor, fitted);
@@ -205,11 +275,12 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
       if (!failure)
         return failure;
     for (size_t i = 0; i < batch.size(); ++i, ++samples) {
-      if (isHeld(samples)) {
+      extremes.push_back(extremesOf(batch[i]));
+      if (isHeld(samples, kept)) {
         heldInputs.push_back(batch[i]);
         heldOutputs.push_back(std::move(results[i]));
       }
-      if (isFitted(samples))
+      if (isFitted(samples, kept))
         inputs.push_back(std::move(batch[i]));
     }
   }

@@ -37,6 +37,13 @@ public:
   /// over `inputs`.
   std::vector<double> outputMeans(mlir::Operation *op) const;
 
+  int64_t sampleCount() const { return samples; }
+
+  /// The least and largest numbers of each float input, in the first half of
+  /// the samples and in all; both 0 for other inputs.
+  using Extremes = std::pair<float, float>;
+  std::vector<std::pair<Extremes, Extremes>> inputExtremes() const;
+
   /// Evaluates the network on all samples.
   Status collect(mlir::ModuleOp module, mlir::func::FuncOp entry,
                  SampleSource &samples, unsigned threads,
@@ -62,6 +69,7 @@ private:
 
   std::vector<Mean> means;
   llvm::DenseMap<mlir::Value, std::vector<size_t>> meansOf; // looked up only
+  std::vector<std::vector<Extremes>> extremes; // by sample, then input
   int64_t samples = 0;
 };
 

@@ -29,6 +29,17 @@ bool isUnaryFunction(mlir::Operation *op);
 /// True for the operations that a chip has in integers only.
 bool isIntegerOnly(mlir::Operation *op);
 
+/// The axis of a convolution's or matrix product's second operand that counts
+/// output channels.
+int64_t weightAxis(mlir::Operation *op);
+
+/// True for operations with constant weights that have a form with integer
+/// weights and a range of the input that is taken while running (rule R14).
+bool canTakeRanges(mlir::Operation *op);
+
+/// True where no element of a value can be below 0, by what it is made of.
+bool isNonNegative(mlir::Value value, unsigned depth = 0);
+
 /// True where a value comes, through movement and clamps, from an operation
 /// with dequantized input that must not stay float.
 bool mustBeInteger(mlir::Value value);

@@ -30,6 +30,14 @@ bool isIntegerOnly(Operation *op) {
   return isa<nn::ConvOp, nn::MatMulOp, nn::AvgPoolOp, nn::GlobalAvgPoolOp>(op);
 }
 
+int64_t weightAxis(Operation *op) {
+  auto matmul = dyn_cast<nn::MatMulOp>(op);
+  if (!matmul)
+    return 0;
+  int64_t rank = cast<ShapedType>(matmul.getB().getType()).getRank();
+  return matmul.getTransposeB() ? rank - 2 : rank - 1;
+}
+
 Value quantizedSource(Value value) {
   auto dequantize = value.getDefiningOp<nn::DequantizeOp>();
   return dequantize ? dequantize.getInput() : Value();

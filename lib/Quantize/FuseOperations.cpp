@@ -182,11 +182,7 @@ private:
                           Operation *op, Type type) const {
     if (!isFirstQuantize(quantize))
       return nullptr;
-    int64_t axis = 0;
-    if (auto matmul = dyn_cast<nn::MatMulOp>(op)) {
-      int64_t rank = cast<ShapedType>(matmul.getB().getType()).getRank();
-      axis = matmul.getTransposeB() ? rank - 2 : rank - 1;
-    }
+    int64_t axis = weightAxis(op);
     Value input = op->getOperand(0), weight = op->getOperand(1);
     Value x = quantizedSource(input), w = quantizedSource(weight);
     if (!x && !w)

@@ -11,6 +11,7 @@
 #include "Calibration.h"
 #include "Constants.h"
 #include "Fuse.h"
+#include "LayerReports.h"
 #include "RefineLayers.h"
 
 #include "cimc/Reference/Evaluator.h"
@@ -69,9 +70,13 @@ private:
   void quantizeWeights(Operation *op) {
     Value operands[] = {op->getOperand(0), op->getOperand(1)};
     for (unsigned k : {1u, 0u}) {
-      if (!constantOf(operands[k]) || !plan.isQuantized(operands[1 - k]))
+      if (!constantOf(operands[k]) ||
+          !(plan.isRanged(op) || plan.isQuantized(operands[1 - k])))
         continue;
-      layers.emplace_back(op, k, plan.parameters(operands[1 - k]).scale,
+      std::optional<float> inputScale;
+      if (!plan.isRanged(op))
+        inputScale = plan.parameters(operands[1 - k]).scale;
+      layers.emplace_back(op, k, inputScale,
                           (1 << (options.weightBits - 1)) - 1);
       WeightedLayer &layer = layers.back();
       Scales scales = layer.fullScales();
@@ -252,12 +257,12 @@ bool hasQuantizedTypes(ModuleOp module) {
 }
 
 Status quantizeModule(ModuleOp module, SampleSource &samples,
-                      const QuantizeOptions &options) {
+                      const QuantizeOptions &options, QuantizeReport *report) {
   if (options.method != "mse" && options.method != "minmax" &&
-      options.method != "percentile")
-    return Error{ExitCode::Usage, "unknown calibration method '" +
-                                      options.method +
-                                      "'; there are mse, minmax, percentile"};
+      options.method != "percentile" && options.method != "entropy")
+    return Error{ExitCode::Usage,
+                 "unknown calibration method '" + options.method +
+                     "'; there are mse, minmax, percentile and entropy"};
   if (options.weightBits < 2 || options.weightBits > 8)
     return Error{ExitCode::Usage, "weights of " +
                                       std::to_string(options.weightBits) +
@@ -271,15 +276,20 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     return entry.takeError();
   if (Status status = checkWeights(*entry); !status)
     return status;
-  RangePlan plan(*entry);
+  RangePlan plan(*entry, options.rowRanges);
   Statistics statistics;
   if (Status status =
           statistics.collect(module, *entry, samples, options.threads, plan);
       !status)
     return status;
   plan.choose(statistics.histograms, options.method);
+  warnOfSamples(*entry, statistics);
+  warnOfChannels(*entry);
+  LayerReports reports;
+  if (report)
+    reports.plan(*entry, plan, statistics, options);
   OwningOpRef<ModuleOp> real;
-  if (options.fitWeights)
+  if (options.fitWeights || report)
     real = module.clone();
   Inserter inserter(*entry, plan, options);
   inserter.run();
@@ -301,7 +311,12 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
         choices.back().push_back(layer.corrected);
     }
   }
-  return installBest(module, layers, choices, statistics, options.threads);
+  Status status =
+      installBest(module, layers, choices, statistics, options.threads);
+  if (!status || !report)
+    return status;
+  report->samples = statistics.sampleCount();
+  return reports.measure(module, real.get(), statistics, *report);
 }
 
 } // namespace cimc

@@ -37,7 +37,7 @@ bool isTableFunction(Operation *op) {
 
 } // namespace
 
-RangePlan::RangePlan(func::FuncOp entry) {
+RangePlan::RangePlan(func::FuncOp entry, bool rowRanges) {
   auto add = [&](Value value) {
     if (!isa<RankedTensorType>(value.getType()) || !isActivation(value))
       return;
@@ -59,8 +59,8 @@ RangePlan::RangePlan(func::FuncOp entry) {
   for (size_t i = 0; i < values.size(); ++i)
     parent[i] = static_cast<int64_t>(i);
   absorbed.assign(values.size(), false);
-  decideOperations(entry);
-  decideGroups();
+  decideOperations(entry, rowRanges);
+  decideGroups(rowRanges);
 }
 
 int64_t RangePlan::find(int64_t index) const {
@@ -87,9 +87,19 @@ bool RangePlan::comesFromInteger(Value value) const {
 
 // Weighted sums and pooling are integer; what follows them, as far as it can
 // be.
-void RangePlan::decideOperations(func::FuncOp entry) {
+void RangePlan::decideOperations(func::FuncOp entry, bool rowRanges) {
   for (Operation &op : entry.front()) {
     bool isInteger = isIntegerOnly(&op);
+    if (auto matmul = dyn_cast<nn::MatMulOp>(op)) {
+      Value a = matmul.getA(), b = matmul.getB();
+      if (isActivation(a) && isActivation(b))
+        isInteger = comesFromInteger(a) && comesFromInteger(b);
+      if (rowRanges && isActivation(a) && canTakeRanges(matmul) &&
+          !comesFromInteger(a)) {
+        ranged.insert(matmul);
+        isInteger = false;
+      }
+    }
     if (isTableFunction(&op))
       isInteger = comesFromInteger(op.getOperand(0));
     if (isa<nn::AddOp, nn::MulOp>(op)) {
@@ -106,7 +116,7 @@ void RangePlan::decideOperations(func::FuncOp entry) {
   }
 }
 
-void RangePlan::decideGroups() {
+void RangePlan::decideGroups(bool realSums) {
   for (size_t i = 0; i < values.size(); ++i) {
     Operation *op = values[i].getDefiningOp();
     if (!op)
@@ -141,7 +151,9 @@ void RangePlan::decideGroups() {
     }
     if (absorbed[i])
       continue;
-    bool need = op && integer.lookup(op);
+    // Sums that only float operations read become fp32 as they are.
+    bool need =
+        op && integer.lookup(op) && !(realSums && canTakeRanges(op));
     for (Operation *user : values[i].getUsers())
       need |= integer.lookup(user);
     if (need)
@@ -166,6 +178,11 @@ int64_t RangePlan::observedGroup(Value value) const {
   if (op && movesElements(op))
     return -1;
   return find(number.lookup(value));
+}
+
+int64_t RangePlan::observedHistogram(Value value) const {
+  auto it = number.find(value);
+  return it == number.end() ? -1 : find(it->second);
 }
 
 AffineParameters RangePlan::parameters(Value value) const {

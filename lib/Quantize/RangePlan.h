@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 
 #include <vector>
 
@@ -24,7 +25,9 @@ namespace cimc::quantization {
 /// share.
 class RangePlan {
 public:
-  explicit RangePlan(mlir::func::FuncOp entry);
+  /// Without `rowRanges` all ranges are fixed, and all sums are quantized, as
+  /// standard QDQ models have them.
+  explicit RangePlan(mlir::func::FuncOp entry, bool rowRanges = false);
 
   /// Arguments and results of float type that are no constants, in order.
   const std::vector<mlir::Value> &allValues() const { return values; }
@@ -33,10 +36,19 @@ public:
   int64_t observedGroup(mlir::Value value) const;
   int64_t groupCount() const { return static_cast<int64_t>(values.size()); }
 
+  /// The group whose statistics describe a value's numbers; -1 where there are
+  /// none.
+  int64_t observedHistogram(mlir::Value value) const;
+
   /// True where pairs are to be inserted behind the value.
   bool isQuantized(mlir::Value value) const;
   /// The parameters of a quantized value, once chosen.
   AffineParameters parameters(mlir::Value value) const;
+  /// True for matrix products whose range is taken row by row while they run
+  /// (rule R14): those with an input that is made in float. What follows them
+  /// is float too.
+  bool isRanged(mlir::Operation *op) const { return ranged.contains(op); }
+
   /// From one histogram per group.
   void choose(const std::vector<Histogram> &histograms,
               const std::string &method);
@@ -44,10 +56,11 @@ public:
 private:
   int64_t find(int64_t index) const;
   void join(int64_t a, int64_t b);
-  void decideOperations(mlir::func::FuncOp entry);
-  void decideGroups();
+  void decideOperations(mlir::func::FuncOp entry, bool rowRanges);
+  void decideGroups(bool realSums);
   bool comesFromInteger(mlir::Value value) const;
 
+  llvm::DenseSet<mlir::Operation *> ranged; // looked up only
   std::vector<mlir::Value> values;
   llvm::DenseMap<mlir::Value, int64_t> number; // looked up only
   mutable std::vector<int64_t> parent;

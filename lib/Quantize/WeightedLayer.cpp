@@ -33,7 +33,7 @@ Value makeDequantized(OpBuilder &builder, Location loc, Value integers) {
 }
 
 WeightedLayer::WeightedLayer(Operation *op, unsigned weightOperand,
-                             float inputScale, int32_t limit)
+                             std::optional<float> inputScale, int32_t limit)
     : op(op), weightOperand(weightOperand), inputScale(inputScale),
       bound(limit), weightLoc(op->getLoc()), biasLoc(op->getLoc()) {
   nn::ConstantOp weight = constantOf(op->getOperand(weightOperand));
@@ -86,10 +86,10 @@ std::vector<float> WeightedLayer::leastScales() const {
   std::vector<float> values = bias();
   std::vector<float> least(channelAxis < 0 ? 1 : weightShape[channelAxis],
                            0.0f);
-  for (size_t b = 0; b < values.size(); ++b) {
+  for (size_t b = 0; inputScale && b < values.size(); ++b) {
     float &scale = least[channelAxis < 0 ? 0 : b];
     scale =
-        std::max(scale, std::fabs(values[b]) / (inputScale * 1073741824.0f));
+        std::max(scale, std::fabs(values[b]) / (*inputScale * 1073741824.0f));
   }
   return least;
 }
@@ -116,16 +116,24 @@ LayerConstants WeightedLayer::constants(const Scales &scales,
   result.weights = toElementsAttr(tensor, context, weightName);
   if (!hasBias())
     return result;
+  if (!inputScale) {
+    HostTensor real(DType::F32, {static_cast<int64_t>(bias.size())});
+    std::copy(bias.begin(), bias.end(), real.as<float>());
+    result.biasType =
+        RankedTensorType::get(real.shape, Float32Type::get(context));
+    result.bias = toElementsAttr(real, context, biasName);
+    return result;
+  }
   Scales biasScales;
   // One scale for all weights (a constant on the left) is one for the bias.
   biasScales.axis = channelAxis < 0 ? -1 : 0;
   for (float scale : scales.scale)
-    biasScales.scale.push_back(inputScale * scale);
+    biasScales.scale.push_back(*inputScale * scale);
   biasScales.zero.assign(scales.scale.size(), 0);
   HostTensor sums(DType::I32, {static_cast<int64_t>(bias.size())});
   for (size_t c = 0; c < bias.size(); ++c)
     sums.as<int32_t>()[c] =
-        numerics::quantizeBias(bias[c], inputScale, scales.scaleAt(c));
+        numerics::quantizeBias(bias[c], *inputScale, scales.scaleAt(c));
   result.biasType = RankedTensorType::get(
       sums.shape, signedType(context, 32, INT32_MIN, INT32_MAX, biasScales));
   result.bias = toElementsAttr(sums, context, biasName);
@@ -142,8 +150,10 @@ void WeightedLayer::install(OpBuilder &builder, const LayerConstants &chosen) {
     }
     builder.setInsertionPoint(op);
     constant = nn::ConstantOp::create(builder, loc, type, value);
-    op->setOperand(
-        operand, makeDequantized(builder, op->getLoc(), constant.getResult()));
+    Value real = constant.getResult();
+    if (!elementType(real).isF32())
+      real = makeDequantized(builder, op->getLoc(), real);
+    op->setOperand(operand, real);
   };
   set(weightConstant, weightOperand, weightLoc, chosen.weightType,
       chosen.weights);

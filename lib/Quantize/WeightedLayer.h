@@ -11,6 +11,7 @@
 
 #include "Constants.h"
 
+#include <optional>
 #include <vector>
 
 namespace cimc::quantization {
@@ -28,9 +29,10 @@ struct LayerConstants {
 class WeightedLayer {
 public:
   /// Operand `weightOperand` (0 or 1) is the constant; `inputScale` is the
-  /// other's scale. Weights get integers in [-limit, limit].
-  WeightedLayer(mlir::Operation *op, unsigned weightOperand, float inputScale,
-                int32_t limit);
+  /// other's scale, nothing where its range is taken while running: the bias
+  /// then stays float. Weights get integers in [-limit, limit].
+  WeightedLayer(mlir::Operation *op, unsigned weightOperand,
+                std::optional<float> inputScale, int32_t limit);
 
   mlir::Operation *operation() const { return op; }
   int32_t limit() const { return bound; }
@@ -61,7 +63,7 @@ public:
 private:
   mlir::Operation *op;
   unsigned weightOperand;
-  float inputScale;
+  std::optional<float> inputScale;
   int32_t bound;
   int64_t channelAxis = -1;
   std::vector<int64_t> weightShape;

@@ -103,12 +103,17 @@ HostTensor requantize(cim::RequantizeOp op, Inputs in, HostTensor result) {
 HostTensor combine(cim::CombineOp op, Inputs in, HostTensor result) {
   ArrayRef<float> units = op.getWeightUnits(), bias = op.getBias();
   int64_t channels = result.shape[2], row = result.shape[1] * channels;
+  const auto *sums = in[0]->as<int32_t>();
   for (int64_t i = 0, size = result.size(); i < size; ++i) {
     int64_t c = i % channels;
-    result.as<float>()[i] = numerics::wideCombine(
-        in[0]->as<int32_t>() + i * numerics::kWideDigits,
-        in[1]->as<float>()[i / row], units[units.size() == 1 ? 0 : c],
-        bias[bias.size() == 1 ? 0 : c]);
+    float unitX = in[1]->as<float>()[i / row];
+    float unitW = units[units.size() == 1 ? 0 : c];
+    float b = bias[bias.size() == 1 ? 0 : c];
+    result.as<float>()[i] =
+        op.getDigits() == 1
+            ? numerics::combineByStep(sums[i], unitX, unitW, b)
+            : numerics::wideCombine(sums + i * numerics::kWideDigits, unitX,
+                                    unitW, b);
   }
   return result;
 }

@@ -174,14 +174,17 @@ HostTensor unit(cim::UnitOp op, const HostTensor &in, HostTensor result) {
   Extents extents(in);
   Taps taps{op.getWindow()};
   int64_t size = extents.pixels * extents.channels;
+  auto levels = static_cast<int32_t>(op.getLevels());
   for (int64_t r = 0; r < result.shape[0]; ++r) {
     float largest = 0.0f;
     for (int64_t i = 0; i < taps.rows(); ++i)
       if (int64_t row = taps.row(r, i); extents.has(row, 0))
         for (int64_t e = 0; e < size; ++e)
-          largest = numerics::largerMagnitude(largest,
-                                              in.as<float>()[row * size + e]);
-    result.as<float>()[r] = numerics::wideUnit(largest);
+          largest = numerics::largerMagnitude(
+              largest,
+              numerics::inRange(in.as<float>()[row * size + e], levels));
+    result.as<float>()[r] = levels ? numerics::rangeStep(largest, levels)
+                                   : numerics::wideUnit(largest);
   }
   return result;
 }
@@ -246,7 +249,8 @@ HostTensor evaluateDigits(cim::DigitsOp op, const HostTensor &in,
                           const HostTensor &units, HostTensor result) {
   Extents extents(in);
   Taps taps{op.getWindow()};
-  int64_t width = extents.channels * numerics::kWideDigits;
+  int64_t width = extents.channels * op.digits();
+  auto levels = static_cast<int32_t>(op.getLevels());
   auto *to = result.as<int8_t>();
   for (int64_t r = 0; r < result.shape[0]; ++r)
     for (int64_t p = 0; p < extents.pixels; ++p)
@@ -255,9 +259,13 @@ HostTensor evaluateDigits(cim::DigitsOp op, const HostTensor &in,
         if (!extents.has(row, p))
           continue;
         const auto *x = in.as<float>() + extents.at(row, p);
+        float unit = units.as<float>()[r];
         for (int64_t c = 0; c < extents.channels; ++c)
-          numerics::wideDigits(x[c], units.as<float>()[r],
-                               to + c * numerics::kWideDigits);
+          if (levels)
+            to[c] = static_cast<int8_t>(
+                numerics::quantizeByStep(x[c], unit, levels));
+          else
+            numerics::wideDigits(x[c], unit, to + c * numerics::kWideDigits);
       }
   return result;
 }

@@ -23,6 +23,28 @@ struct IntegerPlane {
 };
 std::vector<IntegerPlane> integerPlanes(const Operand &operand);
 
+/// Rule R14: the integers of a set of activations that share a range; returns
+/// their step.
+float quantizeSet(const float *values, int64_t count, int32_t levels,
+                  int16_t *integers);
+
+/// Rule R14 with a step that is known: a real number from a sum of `(x - zx)
+/// w`, the sum of the weights alone, and a bias.
+struct FixedStep {
+  float stepX;
+  int32_t zeroX;
+
+  float operator()(int32_t sum, float scaleW, int32_t weights,
+                   float bias) const {
+    // The arrays add `x w`; what the zero point brings is part of the bias.
+    auto shift = static_cast<int32_t>(static_cast<uint32_t>(zeroX) *
+                                      static_cast<uint32_t>(weights));
+    return numerics::combineByStep(
+        numerics::addWrapping(sum, shift), stepX, scaleW,
+        numerics::shiftBias(bias, shift, stepX, scaleW));
+  }
+};
+
 /// A plain i32 operand, which is what differences of bytes come as; nothing
 /// where an element has more than 16 bits.
 inline std::optional<std::vector<int16_t>>

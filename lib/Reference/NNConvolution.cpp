@@ -326,6 +326,70 @@ std::vector<int32_t> accumulate(const ConvShape &s,
   return sums;
 }
 
+/// Rule R14: the input rows under the windows of a row of the result share a
+/// range. In one dimension every element is a row.
+HostTensor rangedConvolution(nn::ConvOp op, ConvShape s, Operands in,
+                             const Operand *bias, HostTensor result) {
+  const Quantization &weight = *in[1].info.quant;
+  int32_t levels =
+      op.getNonnegative() ? numerics::kUnsignedLevels : numerics::kSignedLevels;
+  std::vector<IntegerPlane> planes = integerPlanes(in[1]);
+  if (in[0].info.rank() == 3)
+    for (auto *member :
+         {&s.in, &s.out, &s.kernel, &s.stride, &s.dilation, &s.low, &s.high})
+      std::swap((*member)[1], (*member)[2]);
+  // The rows under one row of windows, as a convolution of its own.
+  ConvShape one = s;
+  one.in = {s.kernel[0], s.kernel[1], s.in[2]};
+  one.out = {1, 1, s.out[2]};
+  one.stride[0] = one.stride[1] = one.dilation[0] = one.dilation[1] = 1;
+  one.low[0] = one.low[1] = one.high[0] = one.high[1] = 0;
+  int64_t samples = in[0].info.shape[0], rows = s.outRows();
+  inParallel(
+      samples * rows, samples * s.work(), [&](int64_t begin, int64_t end) {
+        std::vector<float> values(s.channels * one.inPixels());
+        std::vector<int16_t> integers(values.size());
+        std::vector<int32_t> sums(s.outputs * s.out[2]), part(sums.size());
+        for (int64_t index = begin; index < end; ++index) {
+          int64_t n = index / rows, row = index % rows;
+          const float *from = in[0].as<float>() + n * s.channels * s.inPixels();
+          float *to = values.data();
+          for (int64_t c = 0; c < s.channels; ++c)
+            for (int64_t i = 0; i < s.kernel[0]; ++i)
+              for (int64_t j = 0; j < s.kernel[1]; ++j, to += s.in[2]) {
+                int64_t z =
+                    row / s.out[1] * s.stride[0] - s.low[0] + i * s.dilation[0];
+                int64_t y =
+                    row % s.out[1] * s.stride[1] - s.low[1] + j * s.dilation[1];
+                if (z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1])
+                  std::copy_n(from +
+                                  ((c * s.in[0] + z) * s.in[1] + y) * s.in[2],
+                              s.in[2], to);
+                else
+                  std::fill_n(to, s.in[2], 0.0f);
+              }
+          float step =
+              quantizeSet(values.data(), static_cast<int64_t>(values.size()),
+                          levels, integers.data());
+          std::fill(sums.begin(), sums.end(), 0);
+          for (const IntegerPlane &w : planes) {
+            convolve<int16_t, int32_t>(one, integers.data(), w.values.data(),
+                                       nullptr, part.data());
+            for (size_t i = 0; i < sums.size(); ++i)
+              sums[i] = numerics::addWrapping(sums[i], part[i] * w.factor);
+          }
+          for (int64_t m = 0; m < s.outputs; ++m)
+            for (int64_t x = 0; x < s.out[2]; ++x)
+              result.as<float>()[((n * s.outputs + m) * rows + row) * s.out[2] +
+                                 x] =
+                  numerics::combineByStep(sums[m * s.out[2] + x], step,
+                                          weight.scale(m),
+                                          bias ? bias->as<float>()[m] : 0.0f);
+        }
+      });
+  return result;
+}
+
 } // namespace
 
 /// Float: products summed in gemm's order, then the bias. Quantized: R1 to R3
@@ -356,6 +420,16 @@ Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out) {
     return result;
   }
 
+  if (input.isFloat() && weight.quant && out.isFloat()) {
+    if (bias && !bias->info.isFloat())
+      return failure(op, "the bias of a convolution with an f32 result must be "
+                         "f32");
+    if (weight.quant->perAxis() && weight.quant->axis != 0)
+      return failure(op, "the weight must be quantized per tensor or along "
+                         "axis 0");
+    return rangedConvolution(op, s, in, bias, std::move(result));
+  }
+
   if (!input.quant && !weight.quant && !out.quant && !bias &&
       out.dtype == DType::I32) {
     auto x = shortIntegers(in[0]), w = shortIntegers(in[1]);
@@ -367,19 +441,36 @@ Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out) {
                                  result.as<int32_t>() + n * sampleSize);
     return result;
   }
-  if (!input.quant || !weight.quant || !out.quant)
+  bool isReal = input.quant && weight.quant && out.isFloat();
+  if (!isReal && (!input.quant || !weight.quant || !out.quant))
     return failure(op, "input, weight and result must all be f32 or all be "
                        "quantized");
-  if (input.quant->perAxis() || out.quant->perAxis() ||
+  if (input.quant->perAxis() || (!isReal && out.quant->perAxis()) ||
       (weight.quant->perAxis() && weight.quant->axis != 0))
     return failure(op, "input and result must be quantized per tensor, the "
                        "weight per tensor or along axis 0");
-  if (bias && bias->info.dtype != DType::I32)
-    return failure(op, "the bias of a quantized convolution must be i32");
+  if (bias && (isReal ? !bias->info.isFloat() : bias->info.dtype != DType::I32))
+    return failure(op, "the bias of a quantized convolution must be i32, that "
+                       "of one with an f32 result f32");
   std::vector<IntegerPlane> inputs = integerPlanes(in[0]);
   std::vector<IntegerPlane> weights = integerPlanes(in[1]);
   for (int64_t n = 0; n < input.shape[0]; ++n) {
     std::vector<int32_t> sums = accumulate(s, inputs, weights, n);
+    if (isReal) {
+      FixedStep real{input.quant->scale(), input.quant->zero()};
+      int64_t depth = weight.size() / std::max<int64_t>(s.outputs, 1);
+      for (int64_t m = 0; m < s.outputs; ++m) {
+        int32_t total = 0;
+        for (const IntegerPlane &w : weights)
+          for (int64_t k = m * depth; k < (m + 1) * depth; ++k)
+            total += w.factor * w.values[k];
+        for (int64_t i = m * pixels; i < (m + 1) * pixels; ++i)
+          result.as<float>()[n * sampleSize + i] =
+              real(sums[i], weight.quant->scale(m), total,
+                   bias ? bias->as<float>()[m] : 0.0f);
+      }
+      continue;
+    }
     visitInteger(out.dtype, [&](auto tag) {
       using T = decltype(tag);
       T *y = result.as<T>() + n * sampleSize;

@@ -66,9 +66,8 @@ struct Product {
     return count;
   }
 
-  /// result[batch][m][n] in one buffer.
-  template <typename T, typename Sum>
-  void compute(const T *left, const T *right, Sum *result) const {
+  /// body(index, offset in a, offset in b) for every matrix of the result.
+  template <typename Body> void forEachBatch(Body body) const {
     for (int64_t index = 0; index < batches(); ++index) {
       int64_t offsetA = 0, offsetB = 0, rest = index;
       for (size_t axis = batch.size(); axis-- > 0;) {
@@ -76,11 +75,19 @@ struct Product {
         offsetB += rest % batch[axis] * b.strides[axis];
         rest /= batch[axis];
       }
+      body(index, offsetA, offsetB);
+    }
+  }
+
+  /// result[batch][m][n] in one buffer.
+  template <typename T, typename Sum>
+  void compute(const T *left, const T *right, Sum *result) const {
+    forEachBatch([&](int64_t index, int64_t offsetA, int64_t offsetB) {
       gemm(m(), n(), k(),
            MatrixRef<const T>{left + offsetA, a.rowStride, a.columnStride},
            MatrixRef<const T>{right + offsetB, b.rowStride, b.columnStride},
            MatrixRef<Sum>{result + index * m() * n(), n(), 1});
-    }
+    });
   }
 };
 
@@ -115,7 +122,60 @@ std::optional<Product> readProduct(nn::MatMulOp op, const TensorInfo &a,
   return p;
 }
 
+/// Rule R14: every row of `a` has a range of its own.
+Evaluated rangedProduct(nn::MatMulOp op, const Product &p, Operands in,
+                        const Operand *bias, HostTensor result) {
+  const Quantization &weight = *in[1].info.quant;
+  if (weight.perAxis() && weight.axis != p.b.columnAxis)
+    return failure(op, "scales per axis must go with the columns of the second "
+                       "operand");
+  int32_t levels =
+      op.getNonnegative() ? numerics::kUnsignedLevels : numerics::kSignedLevels;
+  std::vector<IntegerPlane> planes = integerPlanes(in[1]);
+  int64_t m = p.m(), n = p.n(), k = p.k();
+  std::vector<float> row(k), steps(m);
+  std::vector<int16_t> left(m * k);
+  std::vector<int32_t> sums(m * n), part(m * n);
+  float *to = result.as<float>();
+  p.forEachBatch([&](int64_t, int64_t offsetA, int64_t offsetB) {
+    const float *x = in[0].as<float>() + offsetA;
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < k; ++j)
+        row[j] = x[i * p.a.rowStride + j * p.a.columnStride];
+      steps[i] = quantizeSet(row.data(), k, levels, &left[i * k]);
+    }
+    std::fill(sums.begin(), sums.end(), 0);
+    for (const IntegerPlane &w : planes) {
+      gemm(m, n, k, MatrixRef<const int16_t>{left.data(), k, 1},
+           MatrixRef<const int16_t>{w.values.data() + offsetB, p.b.rowStride,
+                                    p.b.columnStride},
+           MatrixRef<int32_t>{part.data(), n, 1});
+      for (size_t i = 0; i < sums.size(); ++i)
+        sums[i] = numerics::addWrapping(sums[i], part[i] * w.factor);
+    }
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j)
+        *to++ =
+            numerics::combineByStep(sums[i * n + j], steps[i], weight.scale(j),
+                                    bias ? bias->as<float>()[j] : 0.0f);
+  });
+  return result;
+}
+
 } // namespace
+
+float quantizeSet(const float *values, int64_t count, int32_t levels,
+                  int16_t *integers) {
+  float largest = 0.0f;
+  for (int64_t i = 0; i < count; ++i)
+    largest = numerics::largerMagnitude(largest,
+                                        numerics::inRange(values[i], levels));
+  float step = numerics::rangeStep(largest, levels);
+  for (int64_t i = 0; i < count; ++i)
+    integers[i] =
+        static_cast<int16_t>(numerics::quantizeByStep(values[i], step, levels));
+  return step;
+}
 
 /// Float: products summed in gemm's order, then the bias. Quantized: R1 to R3;
 /// scales of `b` may go with columns and those of `a` with rows.
@@ -144,24 +204,34 @@ Evaluated matMul(nn::MatMulOp op, Operands in, const TensorInfo &out) {
     return result;
   }
 
-  if (!a.quant && !b.quant && !out.quant && !bias &&
-      out.dtype == DType::I32) {
+  if (a.isFloat() && b.quant && out.isFloat()) {
+    if (bias && !bias->info.isFloat())
+      return failure(op,
+                     "the bias of a product with an f32 result must be f32");
+    return rangedProduct(op, p, in, bias, std::move(result));
+  }
+
+  if (!a.quant && !b.quant && !out.quant && !bias && out.dtype == DType::I32) {
     auto x = shortIntegers(in[0]), y = shortIntegers(in[1]);
     if (!x || !y)
       return failure(op, "multiplies plain integers of at most 16 bits");
     p.compute(x->data(), y->data(), result.as<int32_t>());
     return result;
   }
-  if (!a.quant || !b.quant || !out.quant)
+  bool isReal = a.quant && b.quant && out.isFloat();
+  if (isReal && b.rank() != 2)
+    return failure(op, "an f32 result of integers takes a matrix of weights");
+  if (!isReal && (!a.quant || !b.quant || !out.quant))
     return failure(op, "both operands and the result must all be f32 or all be "
                        "quantized");
   if ((a.quant->perAxis() && a.quant->axis != p.a.rowAxis) ||
       (b.quant->perAxis() && b.quant->axis != p.b.columnAxis) ||
-      out.quant->perAxis())
+      (isReal ? a.quant->perAxis() : out.quant->perAxis()))
     return failure(op, "scales per axis must go with the rows of the first or "
                        "the columns of the second operand");
-  if (bias && bias->info.dtype != DType::I32)
-    return failure(op, "the bias of a quantized product must be i32");
+  if (bias && (isReal ? !bias->info.isFloat() : bias->info.dtype != DType::I32))
+    return failure(op, "the bias of a quantized product must be i32, that of a "
+                       "product with an f32 result f32");
   std::vector<int32_t> sums(out.size());
   std::vector<IntegerPlane> left = integerPlanes(in[0]);
   std::vector<IntegerPlane> right = integerPlanes(in[1]);
@@ -177,6 +247,22 @@ Evaluated matMul(nn::MatMulOp op, Operands in, const TensorInfo &out) {
             sums[i],
             static_cast<int32_t>(static_cast<uint32_t>(part[i]) * factor));
     }
+  }
+  if (isReal) {
+    // One matrix of weights for all rows.
+    std::vector<int32_t> weights(columns, 0);
+    for (const IntegerPlane &w : right)
+      for (int64_t j = 0; j < columns; ++j)
+        for (int64_t l = 0; l < p.k(); ++l)
+          weights[j] +=
+              w.factor * w.values[l * p.b.rowStride + j * p.b.columnStride];
+    FixedStep real{a.quant->scale(), a.quant->zero()};
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j)
+        result.as<float>()[i * columns + j] =
+            real(sums[i * columns + j], b.quant->scale(j), weights[j],
+                 bias ? bias->as<float>()[j] : 0.0f);
+    return result;
   }
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < columns; ++j) {

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "IntegerPlanes.h"
 #include "NNOperations.h"
 
 #include "cimc/Support/Gemm.h"
@@ -58,10 +59,39 @@ private:
   float alpha, beta;
 };
 
+/// The matrix of all gates, [columns, k]: fp32, or integers (rule R14).
+struct GateMatrix {
+  const float *real = nullptr;
+  std::vector<int16_t> integers;
+  const Quantization *quantization = nullptr;
+
+  /// to[rows][columns] = a[rows][k] * matrix[first .. first + columns][k]^T
+  void multiply(const float *a, int64_t rows, int64_t first, int64_t columns,
+                int64_t k, float *to) const {
+    if (real) {
+      gemm(rows, columns, k, MatrixRef<const float>{a, k, 1},
+           MatrixRef<const float>{real + first * k, 1, k},
+           MatrixRef<float>{to, columns, 1});
+      return;
+    }
+    std::vector<int16_t> x(rows * k);
+    std::vector<int32_t> sums(rows * columns);
+    float step = quantizeSet(a, rows * k, numerics::kSignedLevels, x.data());
+    gemm(rows, columns, k, MatrixRef<const int16_t>{x.data(), k, 1},
+         MatrixRef<const int16_t>{integers.data() + first * k, 1, k},
+         MatrixRef<int32_t>{sums.data(), columns, 1});
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j)
+        to[i * columns + j] = numerics::combineByStep(
+            sums[i * columns + j], step, quantization->scale(first + j), 0.0f);
+  }
+};
+
 /// One layer while it runs; the gates of all samples side by side.
 struct Layer {
   int64_t steps, samples, inputs, hidden, gates;
-  const float *x, *weight, *recurrence;
+  const float *x;
+  GateMatrix weight, recurrence;
   const float *bias = nullptr;
   std::vector<int64_t> lengths;
   std::vector<Activation> activations;
@@ -72,13 +102,6 @@ struct Layer {
   HostTensor result;
 
   int64_t width() const { return gates * hidden; }
-
-  /// to[samples][columns] = a[samples][k] * b[columns][k]^T
-  void multiply(const float *a, const float *b, int64_t columns, int64_t k,
-                float *to) const {
-    gemm(samples, columns, k, MatrixRef<const float>{a, k, 1},
-         MatrixRef<const float>{b, 1, k}, MatrixRef<float>{to, columns, 1});
-  }
 
   /// Limits a sum before its activation.
   void activate(size_t which, float *values, int64_t n) const {
@@ -100,7 +123,7 @@ struct Layer {
         const float *from = x + (rowOf(s, t) * samples + s) * inputs;
         std::copy_n(from, inputs, rows.data() + s * inputs);
       }
-      multiply(rows.data(), weight, width(), inputs, sums.data());
+      weight.multiply(rows.data(), samples, 0, width(), inputs, sums.data());
       if (bias)
         for (int64_t s = 0; s < samples; ++s)
           for (int64_t i = 0; i < width(); ++i)
@@ -128,7 +151,8 @@ Result<Layer> readLayer(OpT op, Operands in, ArrayRef<TensorInfo> out,
                         int64_t gates,
                         llvm::function_ref<const Operand *(Value)> operandOf) {
   for (const Operand &operand : in)
-    if (!operand.info.isFloat() && operand.info.dtype != DType::I32)
+    if (!operand.info.isFloat() && operand.info.dtype != DType::I32 &&
+        &operand != &in[1] && &operand != &in[2])
       return failure(op, "is computed in float32 only");
   Layer layer;
   layer.steps = in[0].info.shape[0];
@@ -137,8 +161,22 @@ Result<Layer> readLayer(OpT op, Operands in, ArrayRef<TensorInfo> out,
   layer.hidden = in[2].info.shape[1];
   layer.gates = gates;
   layer.x = in[0].as<float>();
-  layer.weight = in[1].as<float>();
-  layer.recurrence = in[2].as<float>();
+  for (auto [matrix, operand] : {std::pair{&layer.weight, &in[1]},
+                                 std::pair{&layer.recurrence, &in[2]}}) {
+    if (operand->info.isFloat()) {
+      matrix->real = operand->template as<float>();
+      continue;
+    }
+    if (!operand->info.quant ||
+        (operand->info.quant->perAxis() && operand->info.quant->axis != 0))
+      return failure(op, "takes weights in f32, or integers with a scale for "
+                         "the tensor or for each row");
+    std::vector<IntegerPlane> planes = integerPlanes(*operand);
+    if (planes.size() != 1)
+      return failure(op, "takes integer weights of at most 15 bits");
+    matrix->integers = std::move(planes.front().values);
+    matrix->quantization = &*operand->info.quant;
+  }
   if (const Operand *bias = operandOf(op.getBias()))
     layer.bias = bias->as<float>();
   layer.lengths.assign(layer.samples, layer.steps);
@@ -201,8 +239,8 @@ static EvaluatedAll lstm(nn::LstmOp op, Operands in, ArrayRef<TensorInfo> out) {
   const Operand *peephole = operandOf(op.getPeephole());
   std::vector<float> fromState(layer.samples * layer.width()), state(n);
   layer.run([&](int64_t t, float *sums) {
-    layer.multiply(layer.h.data(), layer.recurrence, layer.width(), n,
-                   fromState.data());
+    layer.recurrence.multiply(layer.h.data(), layer.samples, 0, layer.width(),
+                              n, fromState.data());
     for (int64_t s = 0; s < layer.samples; ++s) {
       if (!layer.active(s, t))
         continue;
@@ -256,8 +294,8 @@ static EvaluatedAll gru(nn::GruOp op, Operands in, ArrayRef<TensorInfo> out) {
   std::vector<float> fromState(samples * width), reset(samples * n),
       hidden(samples * n), state(n);
   layer.run([&](int64_t t, float *sums) {
-    layer.multiply(layer.h.data(), layer.recurrence, width, n,
-                   fromState.data());
+    layer.recurrence.multiply(layer.h.data(), samples, 0, width, n,
+                              fromState.data());
     for (int64_t s = 0; s < samples; ++s) {
       float *gate = sums + s * width, *own = fromState.data() + s * width;
       for (int64_t i = 0; i < width; ++i)
@@ -269,8 +307,8 @@ static EvaluatedAll gru(nn::GruOp op, Operands in, ArrayRef<TensorInfo> out) {
         reset[s * n + i] = gate[n + i] * layer.h[s * n + i];
     }
     if (!op.getLinearBeforeReset())
-      layer.multiply(reset.data(), layer.recurrence + 2 * n * n, n, n,
-                     hidden.data());
+      layer.recurrence.multiply(reset.data(), samples, 2 * n, n, n,
+                                hidden.data());
     for (int64_t s = 0; s < samples; ++s) {
       if (!layer.active(s, t))
         continue;
@@ -303,7 +341,8 @@ static EvaluatedAll rnn(nn::RnnOp op, Operands in, ArrayRef<TensorInfo> out) {
   int64_t n = layer.hidden;
   std::vector<float> fromState(layer.samples * n);
   layer.run([&](int64_t t, float *sums) {
-    layer.multiply(layer.h.data(), layer.recurrence, n, n, fromState.data());
+    layer.recurrence.multiply(layer.h.data(), layer.samples, 0, n, n,
+                              fromState.data());
     for (int64_t s = 0; s < layer.samples; ++s) {
       if (!layer.active(s, t))
         continue;

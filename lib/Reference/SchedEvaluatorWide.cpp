@@ -62,15 +62,18 @@ static Step depthwise(SchedState &state, sched::DepthwiseOp op) {
 
 static Step unit(SchedState &state, sched::UnitOp op) {
   RowView src = state.view(op.getSrc()), dst = state.view(op.getDst());
+  auto levels = static_cast<int32_t>(op.getLevels());
   return [=](Iteration i) mutable {
     float largest = 0.0f;
     windowRows(src, op.getWindow(), evaluate(op.getSrcRow(), i),
                [&](int64_t, const std::vector<float> &values) {
                  for (float x : values)
-                   largest = num::largerMagnitude(largest, x);
+                   largest =
+                       num::largerMagnitude(largest, num::inRange(x, levels));
                });
     dst.store(evaluate(op.getDstRow(), i),
-              std::vector<float>{num::wideUnit(largest)});
+              std::vector<float>{levels ? num::rangeStep(largest, levels)
+                                        : num::wideUnit(largest)});
     return true;
   };
 }
@@ -78,6 +81,8 @@ static Step unit(SchedState &state, sched::UnitOp op) {
 static Step digits(SchedState &state, sched::DigitsOp op) {
   RowView src = state.view(op.getSrc()), dst = state.view(op.getDst());
   RowView units = state.view(op.getUnits());
+  auto levels = static_cast<int32_t>(op.getLevels());
+  int64_t digits = levels ? 1 : num::kWideDigits;
   return [=](Iteration i) mutable {
     float unit = units.floats(evaluate(op.getUnitsRow(), i))[0];
     int64_t dstRow = evaluate(op.getDstRow(), i);
@@ -87,10 +92,13 @@ static Step digits(SchedState &state, sched::DigitsOp op) {
                [&](int64_t k, const std::vector<float> &values) {
                  for (int64_t n = 0; n < src.size(); ++n) {
                    auto *to = reinterpret_cast<int8_t *>(
-                       dst.at(dstRow, n / src.channels));
-                   num::wideDigits(values[n], unit,
-                                   to + (k * src.channels + n % src.channels) *
-                                            num::kWideDigits);
+                                  dst.at(dstRow, n / src.channels)) +
+                              (k * src.channels + n % src.channels) * digits;
+                   if (levels)
+                     *to = static_cast<int8_t>(
+                         num::quantizeByStep(values[n], unit, levels));
+                   else
+                     num::wideDigits(values[n], unit, to);
                  }
                });
     return true;
@@ -101,7 +109,7 @@ static Step combine(SchedState &state, sched::CombineOp op) {
   RowView src = state.view(op.getSrc()), dst = state.view(op.getDst());
   RowView units = state.view(op.getUnits());
   const float *constants = state.data<float>(op.getConstants());
-  int64_t count = op.getCount();
+  int64_t count = op.getCount(), digits = op.getDigits();
   return [=](Iteration i) mutable {
     auto sums = src.integers(evaluate(op.getSrcRow(), i));
     float unit = units.floats(evaluate(op.getUnitsRow(), i))[0];
@@ -111,9 +119,12 @@ static Step combine(SchedState &state, sched::CombineOp op) {
       auto *to = reinterpret_cast<float *>(
           dst.at(evaluate(op.getDstRow(), i), first + p));
       for (int64_t c = 0; c < dst.channels; ++c)
-        to[c] = num::wideCombine(sums.data() +
-                                     (p * dst.channels + c) * num::kWideDigits,
-                                 unit, constants[c * 2], constants[c * 2 + 1]);
+        to[c] = digits == 1
+                    ? num::combineByStep(sums[p * dst.channels + c], unit,
+                                         constants[c * 2], constants[c * 2 + 1])
+                    : num::wideCombine(
+                          sums.data() + (p * dst.channels + c) * digits, unit,
+                          constants[c * 2], constants[c * 2 + 1]);
     }
     return true;
   };

@@ -138,8 +138,8 @@ void StreamEmitter::emitFinish(Operation *op) {
             begin(out);
           if (combine)
             sched::CombineOp::create(code, loc, in.view, row, out.view, dstRow,
-                                     dstPixel, form.pixels, units->view,
-                                     rowOf(*units), table);
+                                     dstPixel, form.pixels, combine.getDigits(),
+                                     units->view, rowOf(*units), table);
           else if (auto requantize = dyn_cast<cim::RequantizeOp>(op))
             sched::RequantizeOp::create(
                 code, loc, in.view, row, out.view, dstRow, dstPixel,
@@ -400,13 +400,13 @@ LogicalResult StreamEmitter::emitElementwise(Operation *op) {
                  })
                  .Case([&](cim::UnitOp unit) {
                    sched::UnitOp::create(code, loc, in.view, row, dst, row,
-                                         unit.getWindow());
+                                         unit.getWindow(), unit.getLevels());
                    return success();
                  })
                  .Case([&](cim::DigitsOp digits) {
-                   sched::DigitsOp::create(code, loc, in.view, row, dst, row,
-                                           digits.getWindow(), inputs[1].view,
-                                           rowOf(inputs[1]));
+                   sched::DigitsOp::create(
+                       code, loc, in.view, row, dst, row, digits.getWindow(),
+                       digits.getLevels(), inputs[1].view, rowOf(inputs[1]));
                    return success();
                  })
                  .Case([&](cim::SoftmaxOp softmax) {

@@ -142,7 +142,7 @@ public:
     int64_t n = std::max<int64_t>(pixels, 0) * dst.channels;
     operations = 4 * n;
     isFloat = true;
-    access(view(r.src).address, n * numerics::kWideDigits * 4);
+    access(view(r.src).address, n * r.digits * 4);
     access(r.constants, int64_t{dst.channels} * 8);
     access(dst.address, n * 4);
   }

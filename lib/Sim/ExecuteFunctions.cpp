@@ -188,9 +188,12 @@ void Executor::operator()(const isa::Unit &r) {
                for (int64_t p = 0; p < src.pixels; ++p)
                  for (int64_t c = 0; c < src.channels; ++c)
                    largest = numerics::largerMagnitude(
-                       largest, load<float>(src.at(p, c)));
+                       largest,
+                       numerics::inRange(load<float>(src.at(p, c)), r.levels));
              });
-  store(row(r.dst, r.dst_row).data, numerics::wideUnit(largest));
+  store(row(r.dst, r.dst_row).data, r.levels
+                                        ? numerics::rangeStep(largest, r.levels)
+                                        : numerics::wideUnit(largest));
 }
 
 void Executor::operator()(const isa::Digits &r) {
@@ -200,10 +203,14 @@ void Executor::operator()(const isa::Digits &r) {
     std::memset(dst.at(p, 0), 0, dst.channels);
   windowRows(core.views[r.src], core.windows[r.window], evaluate(r.src_row, at),
              [&](int64_t i, const Row &src) {
-               int64_t first = i * numerics::kWideDigits * src.channels;
+               int64_t digits = r.levels ? 1 : numerics::kWideDigits;
+               int64_t first = i * digits * src.channels;
                for (int64_t p = 0; p < src.pixels; ++p) {
                  auto *to = reinterpret_cast<int8_t *>(dst.at(p, first));
-                 for (int64_t c = 0; c < src.channels; ++c)
+                 for (int64_t c = 0; r.levels && c < src.channels; ++c)
+                   to[c] = static_cast<int8_t>(numerics::quantizeByStep(
+                       load<float>(src.at(p, c)), unit, r.levels));
+                 for (int64_t c = 0; !r.levels && c < src.channels; ++c)
                    numerics::wideDigits(load<float>(src.at(p, c)), unit,
                                         to + c * numerics::kWideDigits);
                }
@@ -218,11 +225,13 @@ void Executor::operator()(const isa::Combine &r) {
   const uint8_t *constants = memory + r.constants;
   for (int64_t p = 0; p < pixels; ++p)
     for (int64_t c = 0; c < dst.channels; ++c) {
+      float scale = load<float>(constants + c * 8);
+      float bias = load<float>(constants + c * 8 + 4);
       int32_t sums[numerics::kWideDigits];
-      std::memcpy(sums, src.at(p, c * numerics::kWideDigits), sizeof(sums));
+      std::memcpy(sums, src.at(p, c * r.digits), r.digits * sizeof(int32_t));
       store(dst.at(first + p, c),
-            numerics::wideCombine(sums, unit, load<float>(constants + c * 8),
-                                  load<float>(constants + c * 8 + 4)));
+            r.digits == 1 ? numerics::combineByStep(sums[0], unit, scale, bias)
+                          : numerics::wideCombine(sums, unit, scale, bias));
     }
 }
 

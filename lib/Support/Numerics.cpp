@@ -73,6 +73,22 @@ float wideCombine(const int32_t *sums, float unitX, float unitW, float bias) {
   return static_cast<float>(static_cast<double>(sum) * unit) + bias;
 }
 
+float rangeStep(float largest, int32_t levels) {
+  if (!std::isfinite(largest))
+    return std::numeric_limits<float>::quiet_NaN();
+  float step = largest / static_cast<float>(levels);
+  return step > 0.0f ? step : 1.0f;
+}
+
+int32_t quantizeByStep(float x, float step, int32_t levels) {
+  float t = roundHalfEven(x / step);
+  if (std::isnan(t))
+    return 0;
+  auto high = static_cast<float>(levels);
+  float low = levels == kUnsignedLevels ? 0.0f : -high;
+  return static_cast<int32_t>(std::min(std::max(t, low), high));
+}
+
 float logistic(float x) {
   // The coefficients of ONNX Runtime's kernel, highest power of t first.
   constexpr float p[] = {4.37031012579801e-11f, 1.15627324459942e-07f,

@@ -258,7 +258,6 @@ for _ in range(12):
 
 # Calibration data.
 ranges = ("compile", model, "--chip", "wearable", "-o", path("y.cimx"))
-case("no calibration data", USAGE, "give --calibrate DIR", *ranges)
 case("missing calibration data", INVALID, "no-such-file", *ranges, "--calibrate", missing)
 case("empty calibration directory", INVALID, "no calibration samples", *ranges, "--calibrate",
      path("directory"))

@@ -2,12 +2,16 @@
 # Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
 """Float products on the arrays, at every level, for awkward shapes.
 
-usage: wide_weighted.py convolutions|batches|products|extremes [--chip NAME]
+usage: wide_weighted.py convolutions|batches|products|extremes|recurrent [--chip NAME] [--ranged]
 
 Writes one ONNX model of many independent nodes, runs it with --precision float
 at the levels nn, cim, sched and isa, and prints what was compared. cim, sched
 and isa must agree bit by bit; they must agree with nn (fp32) within the bound of
 rule R13, and within rtol 1e-3, atol 1e-7 but for sums that nearly cancel.
+
+With --ranged the model is compiled for int8 without calibration (rule R14), and
+all levels must agree bit by bit in the sums that have integer weights; the
+others, depthwise and with weights on the left, are those of --precision float.
 """
 
 import argparse
@@ -27,6 +31,8 @@ class Model:
         self.nodes, self.inputs, self.outputs, self.constants, self.feeds = [], [], [], [], {}
         # (output, largest |x|, largest |w|, products in a sum), for the bound
         self.sums = {}
+        # Outputs that are computed in float also where weights can be integers.
+        self.floats = set()
 
     def input(self, shape, scale=1.0):
         name = f"x{len(self.inputs)}"
@@ -57,6 +63,8 @@ class Model:
         if bias:
             operands.append(self.constant(self.random.standard_normal(outputs)))
         per_column = np.abs(w).reshape(outputs, -1).max(1).reshape((outputs,) + (1,) * len(kernel))
+        if group == x_shape[1] > 1:
+            self.floats.add(f"y{len(self.outputs)}")
         self.node("Conv", operands, int(np.prod(w.shape[1:])), x, per_column, kernel_shape=kernel, group=group,
                   **attributes)
 
@@ -100,13 +108,16 @@ def products(m):
         m.matmul((rows, k), k, n)
     m.matmul((2, 3, 10), 10, 4)
     m.matmul((2, 2, 3, 10), 10, 4)
+    m.floats.add(f"y{len(m.outputs)}")
     m.matmul((6,), 6, 5)
     for w_shape, x_shape in (((5, 7), (7, 3)), ((5, 7), (7,)), ((1, 4, 6), (3, 6, 2)), ((6,), (2, 6, 4))):
         x = m.input(x_shape)
         w = m.random.standard_normal(w_shape).astype(np.float32)
+        m.floats.add(f"y{len(m.outputs)}")
         m.node("MatMul", [m.constant(w), x], w_shape[-1], x, np.abs(w).max())
     x = m.input((3, 8))
     w = m.random.standard_normal(8).astype(np.float32)
+    m.floats.add(f"y{len(m.outputs)}")
     m.node("MatMul", [x, m.constant(w)], 8, x, np.abs(w).max())
     x = m.input((8, 3))
     w = m.random.standard_normal((5, 8)).astype(np.float32)
@@ -131,6 +142,15 @@ def extremes(m):
     m.node("MatMul", [x, m.constant(w)], 0, x, np.abs(w).max(0))
 
 
+def recurrent(m):
+    for op, gates, batch, attributes in (("LSTM", 4, 1, {}), ("GRU", 3, 1, {"linear_before_reset": 1}),
+                                         ("GRU", 3, 2, {}), ("RNN", 1, 2, {}), ("LSTM", 4, 1, {"direction": "reverse"})):
+        x = m.input((5, batch, 7))
+        names = [x] + [m.constant(m.random.standard_normal(shape) / 3)
+                       for shape in ((1, gates * 6, 7), (1, gates * 6, 6), (1, 2 * gates * 6))]
+        m.node(op, names, 0, x, 1, hidden_size=6, **attributes)
+
+
 def compare(name, expected, actual, bound):
     """Counts of elements beyond the bound and beyond the usual tolerance."""
     finite = np.isfinite(expected)
@@ -142,7 +162,8 @@ def compare(name, expected, actual, bound):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["convolutions", "batches", "products", "extremes"])
+    parser.add_argument("what", choices=["convolutions", "batches", "products", "extremes", "recurrent"])
+    parser.add_argument("--ranged", action="store_true")
     parser.add_argument("--chip", default="card")
     args = parser.parse_args()
     model = Model(7)
@@ -152,6 +173,10 @@ def main():
         folder = pathlib.Path(folder)
         model.write(folder / "model.onnx")
         command = ["cimc", "run", str(folder / "model.onnx"), "--chip", args.chip, "--precision", "float"]
+        if args.ranged:
+            subprocess.run(["cimc", "compile", folder / "model.onnx", "--to", "qnn", "-o", folder / "model.mlir"],
+                           check=True)
+            command = ["cimc", "run", str(folder / "model.mlir"), "--chip", args.chip]
         for name, value in model.feeds.items():
             np.save(folder / f"{name}.npy", value)
             command += ["--input", f"{name}={folder / name}.npy"]
@@ -168,6 +193,11 @@ def main():
         for level in ("sched", "isa"):
             if results[level][name].tobytes() != results["cim"][name].tobytes():
                 different.append(f"{level} {name}")
+        if args.ranged and name not in model.floats:
+            elements += expected.size
+            if expected.tobytes() != results["isa"][name].tobytes():
+                different.append(f"nn {name}")
+            continue
         x, w, terms = model.sums[name]
         # R13, and the rounding of fp32 sums at nn.
         with np.errstate(invalid="ignore"):

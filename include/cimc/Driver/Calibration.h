@@ -10,6 +10,7 @@
 #define CIMC_DRIVER_CALIBRATION_H
 
 #include "cimc/Driver/Execution.h"
+#include "cimc/Driver/Image.h"
 #include "cimc/Quantize/Quantize.h"
 
 #include <memory>
@@ -24,10 +25,15 @@ namespace cimc {
 ///   - a directory with NAME.npy for every input, each with a leading axis;
 ///   - a directory of test_data_set folders, one sample each (input_K.pb or
 ///     NAME.npy), or one such folder;
-///   - a directory of .npy or .pb files, one sample each, for one input.
+///   - a directory of .npy, .pb or image files, one sample each, for one input.
 /// Errors are `InvalidInput` and name the file.
 Result<std::unique_ptr<SampleSource>>
-openSamples(const std::string &path, const std::vector<ModelIO> &inputs);
+openSamples(const std::string &path, const std::vector<ModelIO> &inputs,
+            const ImageOptions &images = {});
+
+/// One sample of numbers within [-1, 1), and zeros for integers: enough where
+/// only time and arrays are asked for, which never depend on ranges.
+std::unique_ptr<SampleSource> inventSample(const std::vector<ModelIO> &inputs);
 
 } // namespace cimc
 

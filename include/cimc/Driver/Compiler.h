@@ -11,6 +11,7 @@
 
 #include "cimc/Driver/Diagnostics.h"
 #include "cimc/Driver/Execution.h"
+#include "cimc/Driver/Image.h"
 #include "cimc/Driver/Phases.h"
 #include "cimc/Program/Program.h"
 #include "cimc/Quantize/Quantize.h"
@@ -37,7 +38,11 @@ struct CompileOptions {
   /// scheduling will need; where that turns out to be more, it plans with less.
   int memoryPercent = 100;
   std::string precision = "int8";
+  std::string method = "mse"; ///< of QuantizeOptions
+  /// Fill `Compilation::quantized`.
+  bool reportLayers = false;
   std::string calibrate; ///< directory, .npz or .npy; "" for none
+  ImageOptions images;   ///< how samples are made of images
   std::vector<std::pair<std::string, std::vector<int64_t>>> inputShapes;
   std::vector<std::pair<std::string, int64_t>> dims;
   /// Inputs of an ONNX model that are constants, by name.
@@ -69,7 +74,10 @@ struct Compilation {
   /// writes, cim or later.
   std::string levelFile;
   std::vector<ModelIO> inputs, outputs; ///< of the network, at the nn level
-  std::vector<Message> messages;        ///< errors, warnings and remarks
+  /// Sums of products whose ranges are taken while running (rule R14).
+  int64_t runTimeRanges = 0;
+  QuantizeReport quantized;      ///< where asked for and calibrated
+  std::vector<Message> messages; ///< errors, warnings and remarks
   std::vector<PhaseTime> times;
   double seconds = 0;
 };

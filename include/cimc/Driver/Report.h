@@ -65,6 +65,11 @@ Json ioJson(const std::vector<ModelIO> &ios);
 /// JSON as text; invalid UTF-8 is replaced, never an exception.
 std::string dump(const Json &json);
 
+/// What quantizing did to each layer: a table for people, "" where there are
+/// none, and a list of objects.
+std::string quantizationTable(const QuantizeReport &report);
+Json quantizationJson(const QuantizeReport &report);
+
 } // namespace cimc
 
 #endif // CIMC_DRIVER_REPORT_H

@@ -66,7 +66,12 @@ AffineParameters affineParameters(double low, double high);
 double quantizationError(const Histogram &histogram,
                          AffineParameters parameters);
 
-/// Range choice by "mse", "minmax" or "percentile"; the first for other names.
+/// The share of the values counted that lie outside the range, to the width of
+/// the histogram's bins.
+double clippedShare(const Histogram &histogram, AffineParameters parameters);
+
+/// Range choice by "mse", "minmax", "percentile" or "entropy"; the first for
+/// other names.
 AffineParameters chooseParameters(const Histogram &histogram,
                                   const std::string &method);
 

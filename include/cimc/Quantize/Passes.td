@@ -38,18 +38,21 @@ def NNFuseQDQ : Pass<"nn-fuse-qdq", "::mlir::ModuleOp"> {
   let dependentDialects = ["::cimc::nn::NNDialect"];
 }
 
-def NNVerifyQuantized : Pass<"nn-verify-quantized", "::mlir::ModuleOp"> {
-  let summary = "checks that a chip can compute every operation";
+def NNDynamicRanges : Pass<"nn-dynamic-ranges", "::mlir::ModuleOp"> {
+  let summary = "gives sums of products in float integer weights, and ranges that are taken while running";
   let description = [{
-    The rule of the boundary after quantization: an operation is integer, or a
-    conversion between float and integer, or moves data, or is one of the float
-    functions of the vector unit (elementwise, softmax). Reports all
-    violations, each with what is missing. With precision `float`, products
-    with constant weights may be float too (rule R13).
+    Convolutions, matrix products and recurrent layers that are still float
+    after `nn-fuse-qdq` and have constant weights get these as integers, with a
+    scale for each output channel: the integers behind an `nn.dequantize`, or
+    the nearest. Their activations become integers while they run (rule R14);
+    `nonnegative` is set where they cannot be below 0. Depthwise convolutions
+    stay float. Where the input is quantized already, its integers are used and
+    only the result is float. Dequantized constants that are left become float
+    constants. A remark names what stays in wide fixed point (rule R13).
   }];
   let options = [
     Option<"precision", "precision", "std::string", "\"int8\"",
-           "what --precision says: int8 or float">
+           "what --precision says; with float nothing becomes an integer">
   ];
   let dependentDialects = ["::cimc::nn::NNDialect"];
 }

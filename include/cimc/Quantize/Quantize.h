@@ -24,7 +24,8 @@ namespace cimc {
 /// How the built-in post-training quantizer chooses.
 struct QuantizeOptions {
   /// How activation ranges are chosen from the histograms: "mse" (least squared
-  /// error), "minmax" (everything seen) or "percentile" (99.99 % of it).
+  /// error), "minmax" (everything seen), "percentile" (99.99 % of it) or
+  /// "entropy" (least Kullback-Leibler divergence).
   std::string method = "mse";
   /// 2 to 8.
   int weightBits = 8;
@@ -35,8 +36,34 @@ struct QuantizeOptions {
   /// Choose integer weights by what they do to each layer's output on some of
   /// the samples, instead of the nearest.
   bool fitWeights = true;
+  /// Matrix products whose input is made in float take its range row by row while
+  /// they run (rule R14), and sums that only float operations read become fp32 as
+  /// they are: what standard QDQ models cannot say.
+  bool rowRanges = true;
   // Of the ways to choose weights and biases that these allow, the one is taken
   // whose outputs on samples held out come nearest to the float model's.
+};
+
+/// What became of one weighted operation.
+struct QuantizedLayer {
+  std::string name, kind;
+  int weightBits = 8;
+  /// Where its input's 8 bits come from: "fixed", "by row" (rule R14), or
+  /// "float" where it is not an integer operation.
+  std::string input;
+  /// The range of a fixed input, and the share of the samples' values that it
+  /// cuts.
+  double low = 0, high = 0, clipped = 0;
+  /// Its result against the float network's, on the samples held out.
+  double sqnrDb = 0, cosine = 0;
+  /// Output channels of zeros only.
+  int64_t deadChannels = 0;
+  std::string why;
+};
+
+struct QuantizeReport {
+  int64_t samples = 0;
+  std::vector<QuantizedLayer> layers; ///< in order
 };
 
 /// Calibration samples: for each, one tensor per argument of the entry
@@ -48,6 +75,8 @@ public:
   virtual Result<std::optional<std::vector<HostTensor>>> next() = 0;
   /// How many there are.
   virtual int64_t size() const = 0;
+  /// The file of the sample that `next` gave last, where it has one of its own.
+  virtual std::string nameOfLast() const { return {}; }
 };
 
 /// True where the module has quantized types, so that ranges are known.
@@ -67,8 +96,13 @@ bool hasQuantizedTypes(mlir::ModuleOp module);
 /// Errors: no samples, a sample that does not fit the arguments
 /// (InvalidInput), an unknown method or bit width (Usage), a module that is
 /// quantized already (Usage), and those of the evaluator.
+/// Warns, with the likely cause, where the samples are few or do not cover what
+/// they themselves show, and of channels of zeros. `report`, if given, takes a
+/// row for each weighted operation; that costs another evaluation of the
+/// samples held out.
 Status quantizeModule(mlir::ModuleOp module, SampleSource &samples,
-                      const QuantizeOptions &options);
+                      const QuantizeOptions &options,
+                      QuantizeReport *report = nullptr);
 
 /// A float `nn` module, with or without quantize/dequantize pairs, as a
 /// serialized ONNX model of opset 17 in the standard QDQ form: per-channel

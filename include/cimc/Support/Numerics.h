@@ -180,6 +180,41 @@ void wideDigits(float x, float unit, int8_t *digits);
 /// bias is added. NaN where unitX is.
 float wideCombine(const int32_t *sums, float unitX, float unitW, float bias);
 
+/// R14: how many steps of a range are on one side of 0: activations are signed,
+/// or known not to be negative.
+inline constexpr int32_t kSignedLevels = 127, kUnsignedLevels = 255;
+
+/// R14: what counts of a number for the range: where activations are not
+/// negative, a number that is counts as 0.
+inline float inRange(float x, int32_t levels) {
+  return levels == kUnsignedLevels && x < 0.0f ? 0.0f : x;
+}
+
+/// R14: the step by which numbers up to `largest` in magnitude have `levels`
+/// levels; 1 where all are 0 or next to it, NaN where one is not finite.
+float rangeStep(float largest, int32_t levels);
+
+/// R14: rint(x / step), within [-127, 127] or [0, 255]. 0 where the step is
+/// NaN.
+int32_t quantizeByStep(float x, float step, int32_t levels);
+
+/// R14: a sum of products of integers as a real number, and the bias. NaN where
+/// stepX is.
+inline float combineByStep(int32_t sum, float stepX, float scaleW, float bias) {
+  float scale = stepX * scaleW;
+  float product = static_cast<float>(sum) * scale;
+  return product + bias;
+}
+
+/// R14 with a step that is known: the bias where the arrays add `x w` instead
+/// of
+/// `(x - zx) w`, which is `shift` = zx * sum w more.
+inline float shiftBias(float bias, int32_t shift, float stepX, float scaleW) {
+  float scale = stepX * scaleW;
+  float product = static_cast<float>(shift) * scale;
+  return bias - product;
+}
+
 /// The logistic function as ONNX Runtime computes it in fp32: a rational
 /// function of odd degree on [-18, 18].
 float logistic(float x);

@@ -59,3 +59,20 @@ func.func @depthwise(%x: tensor<3x2x2xf32>) {
   %0 = cim.depthwise %x {weights = dense<1> : tensor<1x1x2xi8>, window = #one, pad_value = 0} : (tensor<3x2x2xf32>) -> tensor<3x2x2xf32>
   return
 }
+
+// -----
+
+#one = #cim.window<kernel = [1, 1], stride = [1, 1], pad = [0, 0], dilation = [1, 1]>
+func.func @levels(%x: tensor<3x2x4xf32>) {
+  // expected-error@+1 {{levels must be 0, 127 or 255, got 3}}
+  %0 = cim.unit %x {window = #one, levels = 3 : i64} : (tensor<3x2x4xf32>) -> tensor<3x1x1xf32>
+  return
+}
+
+// -----
+
+func.func @count(%x: tensor<3x2x4xi32>, %u: tensor<3x1x1xf32>) {
+  // expected-error@+1 {{digits must be 1 or 3, got 2}}
+  %0 = cim.combine %x, %u {weight_units = array<f32: 1.0>, bias = array<f32: 0.0>, digits = 2 : i64} : (tensor<3x2x4xi32>, tensor<3x1x1xf32>) -> tensor<3x2x2xf32>
+  return
+}

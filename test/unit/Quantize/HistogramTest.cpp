@@ -141,7 +141,7 @@ TEST_CASE("a clamp at zero gives zero point 0") {
     value = std::fmax(value, 0.0f);
   Histogram histogram;
   histogram.add(values.data(), static_cast<int64_t>(values.size()));
-  for (const char *method : {"mse", "minmax", "percentile"}) {
+  for (const char *method : {"mse", "minmax", "percentile", "entropy"}) {
     AffineParameters p = chooseParameters(histogram, method);
     CHECK(p.zero == 0);
     CHECK(p.scale * 255 <= histogram.max() * 1.0001f);

@@ -1,0 +1,40 @@
+//===- LayerReports.h - what quantizing did to each layer -------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_QUANTIZE_LAYERREPORTS_H
+#define CIMC_LIB_QUANTIZE_LAYERREPORTS_H
+
+#include "Calibration.h"
+
+namespace cimc::quantization {
+
+/// Warnings that follow from the samples: too few of them, and inputs whose
+/// later samples leave the range of the earlier ones.
+void warnOfSamples(mlir::func::FuncOp entry, const Statistics &statistics);
+
+/// Warnings of weighted operations with output channels of zeros only.
+void warnOfChannels(mlir::func::FuncOp entry);
+
+/// The rows of a `QuantizeReport`.
+class LayerReports {
+public:
+  /// What was decided; before pairs are inserted.
+  void plan(mlir::func::FuncOp entry, const RangePlan &plan,
+            const Statistics &statistics, const QuantizeOptions &options);
+  /// Compares the results of all weighted operations of the network with those
+  /// of the float network `real` on the samples held out.
+  Status measure(mlir::ModuleOp module, mlir::ModuleOp real,
+                 const Statistics &statistics, QuantizeReport &report);
+
+private:
+  std::vector<QuantizedLayer> layers;
+};
+
+} // namespace cimc::quantization
+
+#endif // CIMC_LIB_QUANTIZE_LAYERREPORTS_H
