@@ -117,7 +117,6 @@ class PackageTest(unittest.TestCase):
         with open(self.path("noise.onnx"), "wb") as file:
             file.write(b"\x08\x07" + bytes(range(256)))
         for code, kind, call in [
-                (2, cimc.UsageError, lambda: cimc.compile(MODEL, chip="wearable")),
                 (2, cimc.UsageError, lambda: cimc.compile(MODEL, mode="quick")),
                 (2, cimc.UsageError, lambda: self.session.run(["label"], {"image": SAMPLES[0]})),
                 (2, cimc.UsageError, lambda: self.session.run(None, {"img": SAMPLES[0]})),
