@@ -288,8 +288,13 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
   LayerReports reports;
   if (report)
     reports.plan(*entry, plan, statistics, options);
+  // A handful of samples is learned by heart, and at 8 bits there is little to
+  // gain.
+  constexpr int64_t enoughToFit = 16;
+  bool fits = options.fitWeights && (options.weightBits < 8 ||
+                                     statistics.sampleCount() >= enoughToFit);
   OwningOpRef<ModuleOp> real;
-  if (options.fitWeights || report)
+  if (fits || report)
     real = module.clone();
   Inserter inserter(*entry, plan, options);
   inserter.run();
@@ -297,7 +302,7 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
   std::vector<std::vector<LayerConstants>> choices = {inserter.nearest};
   if (options.biasCorrection)
     choices.push_back(correctBiases(layers, inserter.nearest, statistics));
-  if (options.fitWeights) {
+  if (fits) {
     auto refined = refineLayers(*entry, *findEntry(*real), layers,
                                 inserter.nearest, statistics, options.threads);
     if (!refined)
