@@ -17,4 +17,4 @@ build/release/bin/cimc compile test/models/digits.onnx --chip wearable \
   --calibrate test/models/digits_calibration.npy -o "$work/digits.cimx"
 build/release/bin/cimc run "$work/digits.cimx" --input image=test/models/digits_samples.npy --output "$work"
 { set +x; } 2>/dev/null
-python3 test/models/show_digits.py test/models/digits_samples.npy "$work/scores.npy"
+/usr/bin/python3 test/models/show_digits.py test/models/digits_samples.npy "$work/scores.npy"
