@@ -20,7 +20,8 @@ import tempfile
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "models"))
-from score import MODELS, run
+from datasets import MODELS
+from score import run
 
 
 def main():
@@ -32,18 +33,18 @@ def main():
     parser.add_argument("--dies", type=int, default=3)
     parser.add_argument("--rates", default="1e-6,1e-5,1e-4,3e-4,1e-3")
     args = parser.parse_args()
-    name, data, calibration, _, _ = MODELS[args.model]
-    images, labels = data(args.shared)
+    task = MODELS[args.model](args.shared)
+    (name, images), = task.inputs.items()
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         compile_ = [args.cimc, "compile", args.shared / "models" / args.model / "model.onnx", "-j", "2",
                     "--to", "isa", "-o", folder / "m.mlirbc"]
-        if calibration is not None:
-            np.save(folder / "calibration.npy", images[calibration])
+        if task.calibration is not None:
+            np.save(folder / "calibration.npy", images[task.calibration])
             compile_ += ["--calibrate", folder / "calibration.npy"]
         run(compile_)
-        images, labels = images[:args.limit], labels[:args.limit]
+        images = images[:args.limit]
         np.save(folder / "x.npy", images)
 
         def emit(program, *more):
@@ -57,7 +58,7 @@ def main():
             return outputs, json.loads(out).get("faults")
 
         def top1(outputs):
-            return 100 * float(np.mean(outputs.argmax(1) == labels))
+            return task.score({"output": outputs}, None, np.arange(len(images)))["top1"]
 
         emit(folder / "plain.cimx")
         sound, _ = answers(folder / "plain.cimx")

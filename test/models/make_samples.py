@@ -8,7 +8,7 @@ import argparse
 import pathlib
 
 import numpy as np
-from score import MODELS
+from datasets import MODELS, only
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("model", choices=MODELS)
@@ -16,4 +16,4 @@ parser.add_argument("output")
 parser.add_argument("--shared", default="../shared", type=pathlib.Path)
 parser.add_argument("--count", type=int, default=4)
 args = parser.parse_args()
-np.save(args.output, MODELS[args.model][1](args.shared)[0][:args.count])
+np.save(args.output, only(MODELS[args.model](args.shared).inputs)[:args.count])
