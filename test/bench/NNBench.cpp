@@ -44,15 +44,20 @@ static int fail(const Error &error) {
   return static_cast<int>(error.code);
 }
 
-/// Operations but constants.
-static int64_t countOperations(mlir::ModuleOp module) {
-  int64_t count = 0;
+/// How often each operation of the nn level but constants occurs, as JSON.
+static std::string countOperations(mlir::ModuleOp module) {
+  std::map<std::string, int64_t> counts;
   module.walk([&](mlir::Operation *op) {
-    count += nn::NNDialect::getDialectNamespace() ==
-                 op->getName().getDialectNamespace() &&
-             !mlir::isa<nn::ConstantOp>(op);
+    if (nn::NNDialect::getDialectNamespace() ==
+            op->getName().getDialectNamespace() &&
+        !mlir::isa<nn::ConstantOp>(op))
+      ++counts[op->getName().stripDialect().str()];
   });
-  return count;
+  std::string text;
+  for (auto &[name, count] : counts)
+    text +=
+        (text.empty() ? "\"" : ", \"") + name + "\": " + std::to_string(count);
+  return "{" + text + "}";
 }
 
 /// NAME=1x3x224x224.
@@ -93,16 +98,15 @@ int main(int argc, char **argv) {
   if (Status status = importModel(argv[1], options, compilation); !status)
     return fail(status.error());
   double imported = now();
-  int64_t importedOps = countOperations(*compilation.module);
+  std::string importedOps = countOperations(*compilation.module);
   if (Status status = runPhases(options, compilation); !status)
     return fail(status.error());
   double canonical = now();
   std::string summary =
       "{\"import_ms\": " + std::to_string(imported - begin) +
       ", \"canonicalize_ms\": " + std::to_string(canonical - imported) +
-      ", \"imported_ops\": " + std::to_string(importedOps) +
-      ", \"canonical_ops\": " +
-      std::to_string(countOperations(*compilation.module)) +
+      ", \"imported_ops\": " + importedOps +
+      ", \"canonical_ops\": " + countOperations(*compilation.module) +
       ", \"peak_mb\": " + std::to_string(peakMemoryMB()) + "}";
   if (mode == "import") {
     std::printf("%s\n", summary.c_str());
