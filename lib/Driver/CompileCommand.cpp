@@ -308,7 +308,7 @@ static Result<CostReport> calibratedCost(const std::string &model,
   return Simulator(*compilation.program).time();
 }
 
-/// Says that ranges are taken while running, and what calibrating would gain.
+/// Says that ranges are taken while running, and what calibrating would cost.
 static void reportRanges(const std::string &model,
                          const CompileOptions &options,
                          const Compilation &compilation, const CostReport &cost,
@@ -319,8 +319,8 @@ static void reportRanges(const std::string &model,
   std::string gain;
   // Where it cannot be had, the program is there all the same.
   if (Result<CostReport> other = calibratedCost(model, options)) {
-    gain = fmt::format(": {:.4g} us and {:.4g} uJ a sample instead of {:.4g} "
-                       "and {:.4g}",
+    gain = fmt::format(", which here is {:.4g} us and {:.4g} uJ a sample "
+                       "instead of {:.4g} and {:.4g}",
                        other->latency_ns / 1000, other->energy_nj / 1000,
                        cost.latency_ns / 1000, cost.energy_nj / 1000);
     output.json["calibrated_latency_ns"] = other->latency_ns;
@@ -329,7 +329,7 @@ static void reportRanges(const std::string &model,
   }
   output.text += fmt::format(
       "ranges       of {} sums of products are taken while running; "
-      "--calibrate would save that{}\n",
+      "--calibrate takes them before{}\n",
       compilation.runTimeRanges, gain);
 }
 

@@ -433,6 +433,7 @@ static std::string pipelineOf(const PhaseInfo &phase,
   const std::pair<std::string, std::string> values[] = {
       {"${mode}", options.mode},
       {"${precision}", options.precision},
+      {"${seed}", std::to_string(options.seed)},
       {"${memory}", std::to_string(options.memoryPercent)}};
   for (const auto &[hole, value] : values)
     for (size_t at; (at = text.find(hole)) != std::string::npos;)

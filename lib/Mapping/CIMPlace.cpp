@@ -37,8 +37,8 @@ int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Placer {
 public:
-  Placer(const cimc::ChipSpec &chip, int64_t memory)
-      : chip(chip), model(chip), packer(chip, memory) {}
+  Placer(const cimc::ChipSpec &chip, int64_t memory, uint64_t seed)
+      : chip(chip), model(chip), packer(chip, memory), seed(seed) {}
 
   LogicalResult place(func::FuncOp function);
 
@@ -49,6 +49,7 @@ private:
   const cimc::ChipSpec &chip;
   LoadModel model;
   Packer packer;
+  uint64_t seed;
 };
 
 void set(const StreamGraph &graph, const std::vector<Place> &places) {
@@ -127,7 +128,7 @@ LogicalResult Placer::place(func::FuncOp function) {
   if (std::optional<PackedPeriod> packed = packTightly(packer, graph.items)) {
     Traffic traffic = graph.traffic(packed->places);
     if (traffic.busiestNs() > packed->periodNs * kFreeLinks)
-      traffic.improve(kTriesPerCore * chip.cores());
+      traffic.improve(kTriesPerCore * chip.cores(), seed);
     for (Place &place : packed->places)
       place.core = traffic.coreOf(place.core);
     set(graph, packed->places);
@@ -160,7 +161,7 @@ struct CIMPlace : cimc::impl::CIMPlaceBase<CIMPlace> {
     FailureOr<cimc::ChipSpec> chip = getChipSpec(getOperation());
     if (failed(chip))
       return signalPassFailure();
-    Placer placer(*chip, memory);
+    Placer placer(*chip, memory, seed);
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (failed(placer.place(function)))
         return signalPassFailure();

@@ -56,8 +56,10 @@ struct Outcome {
 
 class Replicator {
 public:
-  Replicator(func::FuncOp function, const cimc::ChipSpec &chip, int64_t memory)
-      : function(function), chip(chip), model(chip), packer(chip, memory) {}
+  Replicator(func::FuncOp function, const cimc::ChipSpec &chip, int64_t memory,
+             uint64_t seed)
+      : function(function), chip(chip), model(chip), packer(chip, memory),
+        seed(seed) {}
 
   void run(bool latency);
 
@@ -75,6 +77,7 @@ private:
   const cimc::ChipSpec &chip;
   LoadModel model;
   Packer packer;
+  uint64_t seed;
 };
 
 /// A relay for every input: the host sends each row once, and the relay's
@@ -226,7 +229,7 @@ std::optional<Outcome> Replicator::outcome(const Choice &choice, bool links) {
       if (links) {
         Traffic traffic = graph.traffic(packed->places);
         if (traffic.busiestNs() > packed->periodNs)
-          traffic.improve(kTriesPerCore * chip.cores());
+          traffic.improve(kTriesPerCore * chip.cores(), seed);
         result->periodNs = std::max(packed->periodNs, traffic.busiestNs());
       }
     }
@@ -372,7 +375,7 @@ struct CIMReplicate : cimc::impl::CIMReplicateBase<CIMReplicate> {
       return;
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function.isExternal())
-        Replicator(function, *chip, memory).run(mode == "latency");
+        Replicator(function, *chip, memory, seed).run(mode == "latency");
   }
 };
 } // namespace

@@ -96,13 +96,26 @@ Value Lowering::gather(Location loc, Value data, Value indices, int64_t block,
   return sum;
 }
 
+/// Defines the result of `op` as the blocks of `data`, held whole in row-major
+/// order, that `index` names.
+LogicalResult Lowering::gathered(Operation *op, Value data, Value index,
+                                 int64_t block) {
+  Value result = op->getResult(0);
+  Value input = inLayout(data, identityPerm(shapeOf(data).size())).value;
+  Dims shape = shapeOf(result), perm = identityPerm(shape.size());
+  RankedTensorType type =
+      mapType(shape, perm, getElementTypeOrSelf(input.getType()));
+  define(result, gather(op->getLoc(), input, index, block, type), perm);
+  return success();
+}
+
 static int64_t normalAxis(int64_t axis, size_t rank) {
   return axis < 0 ? axis + static_cast<int64_t>(rank) : axis;
 }
 
 LogicalResult Lowering::lowerGather(nn::GatherOp op) {
   Location loc = op.getLoc();
-  Dims data = shapeOf(op.getData()), shape = shapeOf(op.getResult());
+  Dims data = shapeOf(op.getData());
   int64_t axis = normalAxis(op.getAxis(), data.size());
   int64_t outer = product(ArrayRef<int64_t>(data).take_front(axis));
   int64_t block = product(ArrayRef<int64_t>(data).drop_front(axis + 1));
@@ -112,12 +125,7 @@ LogicalResult Lowering::lowerGather(nn::GatherOp op) {
   for (int64_t p = 0; p < outer; ++p)
     base.push_back(p * data[axis]);
   index = positions(loc, index, 1, {outer, 1, 1}, base);
-  Value input = inLayout(op.getData(), identityPerm(data.size())).value;
-  Dims perm = identityPerm(shape.size());
-  RankedTensorType type =
-      mapType(shape, perm, getElementTypeOrSelf(input.getType()));
-  define(op.getResult(), gather(loc, input, index, block, type), perm);
-  return success();
+  return gathered(op, op.getData(), index, block);
 }
 
 /// Where element i of a tensor of `shape` stands in one of `data` when its
@@ -145,16 +153,11 @@ LogicalResult Lowering::lowerGatherElements(nn::GatherElementsOp op) {
   Location loc = op.getLoc();
   Dims data = shapeOf(op.getData()), shape = shapeOf(op.getResult());
   int64_t axis = normalAxis(op.getAxis(), data.size());
-  Dims perm = identityPerm(shape.size());
   std::array<int64_t, 3> form = grouped(shape);
   Value index = wrapped(loc, op.getIndices(), form, {data[axis]});
   index = positions(loc, index, rowMajorStrides(data)[axis], form,
                     bases(shape, data, axis));
-  Value input = inLayout(op.getData(), identityPerm(data.size())).value;
-  RankedTensorType type =
-      mapType(shape, perm, getElementTypeOrSelf(input.getType()));
-  define(op.getResult(), gather(loc, input, index, 1, type), perm);
-  return success();
+  return gathered(op, op.getData(), index, /*block=*/1);
 }
 
 /// Tuples of indices into the axes of `data` from `batch` on, as numbers of
@@ -183,16 +186,10 @@ Value Lowering::tuples(Location loc, Value indices, ArrayRef<int64_t> data,
 }
 
 LogicalResult Lowering::lowerGatherNd(nn::GatherNdOp op) {
-  Location loc = op.getLoc();
-  Dims data = shapeOf(op.getData()), shape = shapeOf(op.getResult());
   int64_t block = 1;
-  Value index = tuples(loc, op.getIndices(), data, op.getBatchDims(), block);
-  Value input = inLayout(op.getData(), identityPerm(data.size())).value;
-  Dims perm = identityPerm(shape.size());
-  RankedTensorType type =
-      mapType(shape, perm, getElementTypeOrSelf(input.getType()));
-  define(op.getResult(), gather(loc, input, index, block, type), perm);
-  return success();
+  Value index = tuples(op.getLoc(), op.getIndices(), shapeOf(op.getData()),
+                       op.getBatchDims(), block);
+  return gathered(op, op.getData(), index, block);
 }
 
 LogicalResult Lowering::scattered(Operation *op, Value data, Value updates,

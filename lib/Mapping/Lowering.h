@@ -260,6 +260,8 @@ private:
   mlir::Value tuples(mlir::Location loc, mlir::Value indices,
                      llvm::ArrayRef<int64_t> data, int64_t batch,
                      int64_t &block);
+  mlir::LogicalResult gathered(mlir::Operation *op, mlir::Value data,
+                               mlir::Value index, int64_t block);
   mlir::LogicalResult scattered(mlir::Operation *op, mlir::Value data,
                                 mlir::Value updates, mlir::Value index,
                                 int64_t block, llvm::StringRef reduction);

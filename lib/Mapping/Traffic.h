@@ -38,8 +38,8 @@ public:
   /// The time the busiest link is taken.
   double busiestNs() const;
 
-  /// Lets cores change places, trying `tries` swaps.
-  void improve(int64_t tries);
+  /// Lets cores change places, trying `tries` swaps that `seed` chooses.
+  void improve(int64_t tries, uint64_t seed);
 
   /// Where what was on a core is now.
   int64_t coreOf(int64_t core) const {
@@ -60,7 +60,7 @@ private:
   std::vector<int64_t> occupant;          ///< the inverse
   std::vector<double> busy;               ///< ns by link
   std::vector<uint64_t> seen;             ///< by link: the last tree with it
-  uint64_t tree = 0, state = 0x9e3779b97f4a7c15;
+  uint64_t tree = 0, state = 1;
   double cost = 0; ///< sum of the fourth powers of `busy`
 };
 

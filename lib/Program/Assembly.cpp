@@ -500,8 +500,5 @@ Result<Program> cimc::assemble(std::string_view text,
   Result<Program> program = Assembler(text, origin).run();
   if (!program)
     return program;
-  if (Status status = verify(*program); !status)
-    return Error{status.error().code,
-                 fmt::format("{}: {}", origin, status.error().message)};
-  return program;
+  return verified(std::move(*program), origin);
 }

@@ -558,11 +558,7 @@ Result<Program> cimc::deserialize(const uint8_t *data, size_t size,
   Result<Program> program = ContainerReader(origin).read(data, size);
   if (!program)
     return program;
-  // What comes from a file may have been made by anyone.
-  if (Status status = verify(*program); !status)
-    return Error{status.error().code,
-                 fmt::format("{}: {}", origin, status.error().message)};
-  return program;
+  return verified(std::move(*program), origin);
 }
 
 Status cimc::save(const Program &program, const std::string &path) {

@@ -65,36 +65,9 @@ public:
   void operator()(const isa::Post &r) { producer(r.channel, r.producer, true); }
   void operator()(const isa::Send &r);
   void operator()(const isa::Mvm &r);
-  void operator()(const isa::Requantize &r);
-  void operator()(const isa::Unit &r);
-  void operator()(const isa::Digits &r);
-  void operator()(const isa::Combine &r);
-  void operator()(const isa::AddQ &r);
-  void operator()(const isa::MulQ &r);
-  void operator()(const isa::Lookup &r);
-  void operator()(const isa::MaxPool &r);
-  void operator()(const isa::AvgPool &r);
-  void operator()(const isa::RowSum &r);
-  void operator()(const isa::Depthwise &r);
-  void operator()(const isa::Move &r);
-  void operator()(const isa::Fill &r);
-  void operator()(const isa::SoftmaxQ &r);
-  void operator()(const isa::Quantize &r);
-  void operator()(const isa::Dequantize &r);
-  void operator()(const isa::AddI &r);
-  void operator()(const isa::Copy &r);
-  void operator()(const isa::Matmul &r);
-  void operator()(const isa::Map &r);
-  void operator()(const isa::SoftmaxF32 &r);
-  void operator()(const isa::Select &r);
-  void operator()(const isa::Convert &r);
-  void operator()(const isa::Reduce &r);
-  void operator()(const isa::Scan &r);
-  void operator()(const isa::Topk &r);
-  void operator()(const isa::Gather &r);
-  void operator()(const isa::Scatter &r);
-  void operator()(const isa::MatmulF32 &r);
-  void operator()(const isa::SumPool &r);
+#define CIMC_DECLARE(type) void operator()(const isa::type &r);
+  CIMC_VECTOR_RECORDS(CIMC_DECLARE)
+#undef CIMC_DECLARE
 
 private:
   void fail(const std::string &what) {

@@ -433,3 +433,10 @@ Status Verifier::run() {
 } // namespace
 
 Status cimc::verify(const Program &program) { return Verifier(program).run(); }
+
+Result<Program> cimc::verified(Program program, const std::string &origin) {
+  if (Status status = verify(program); !status)
+    return Error{status.error().code,
+                 fmt::format("{}: {}", origin, status.error().message)};
+  return program;
+}

@@ -46,6 +46,9 @@ struct FieldModel {
   }
 };
 
+/// Records from this opcode on are work of a vector unit.
+constexpr int64_t firstVectorOpcode = 0x30;
+
 /// One machine record; records below opcode 0x10 are descriptors.
 struct RecordModel {
   std::string mnemonic, structName, summary, description;

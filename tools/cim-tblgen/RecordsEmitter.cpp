@@ -76,6 +76,12 @@ enum class Opcode : uint8_t {
     first = false;
   }
   os << ">;\n\n";
+  os << "/// RECORD(type) of every record that a vector unit executes.\n"
+        "#define CIMC_VECTOR_RECORDS(RECORD)";
+  for (const RecordModel &record : records)
+    if (record.opcode >= firstVectorOpcode)
+      os << " \\\n  RECORD(" << record.structName << ")";
+  os << "\n\n";
   for (const RecordModel &record : records)
     os << "template <> const RecordInfo &infoOf<" << record.structName
        << ">();\n";

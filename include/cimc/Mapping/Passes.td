@@ -55,13 +55,15 @@ def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
     part is computed by a copy of the layer on other macros and vector units,
     from a `cim.slice` of what it reads, and `cim.concat` joins the parts. An
     input that is read in parts passes a relay (a reshape with `cim.copy`), so
-    that the host sends each row once.
+    that the host sends each row once. `cim.part` says which pixels a part
+    makes, so that parts of the same pixels come to lie near each other.
 
     How often is decided by a target for the time a stream works on one
     sample: every layer gets the fewest copies that reach it. Targets are tried
     from that of the uncut network down, in fixed steps; each is cut, placed
     and measured with the cost model: the busiest macro, vector unit, stream,
-    port, link of the networks, and the host's link.
+    port, link of the networks, and the host's link. Rings are planned for each
+    (see `cim-place`), as the rows that wait for others take memory.
 
     - `throughput`: the target with the shortest period.
     - `latency`: the one with the shortest way of a sample through the
@@ -75,7 +77,9 @@ def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
     Option<"mode", "mode", "std::string", "\"throughput\"",
            "what copies are for: throughput, latency, or none">,
     Option<"memory", "memory", "int64_t", "100",
-           "percent of a core's memory that streams are planned to take">
+           "percent of a core's memory that streams are planned to take">,
+    Option<"seed", "seed", "uint64_t", "0",
+           "of the search for places of cores that suit the links">
   ];
   let dependentDialects = ["::cimc::cim::CIMDialect"];
 }
@@ -83,6 +87,10 @@ def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
 def CIMPlace : Pass<"cim-place", "::mlir::ModuleOp"> {
   let summary = "puts every operation on a core, and weight tiles on its macros";
   let description = [{
+    First the rows that every operand's ring holds at the network's period are
+    planned (`cim.rings`): the time from when a row is begun until its last
+    reader is done with it.
+
     Vector bin packing: a core's macros, vector unit, ports, memory, cells and
     streams are asked for no more than they have in a period, and the shortest
     period that can be kept is found by bisection. In graph order along a walk
@@ -90,12 +98,15 @@ def CIMPlace : Pass<"cim-place", "::mlir::ModuleOp"> {
     chiplet, chiplets. Tiles get a core of their own, else a macro, else a
     macro holds tiles of several layers that take turns, one below the other
     (`macro_row`). Vector operations run where their input is produced, or as
-    near as there is room. Says the smallest preset that would hold a network
+    near as there is room. Where links would be busy, whole cores then change
+    places. Says the smallest preset that would hold a network
     too large for the chip.
   }];
   let options = [
     Option<"memory", "memory", "int64_t", "100",
-           "percent of a core's memory that streams are planned to take">
+           "percent of a core's memory that streams are planned to take">,
+    Option<"seed", "seed", "uint64_t", "0",
+           "of the search for places of cores that suit the links">
   ];
 }
 

@@ -94,6 +94,10 @@ struct Program {
 /// bounds, channel pairing and counts, macro capacity, no deadlock.
 Status verify(const Program &program);
 
+/// `program`, read from `origin`, if it is safe: what comes from a file may
+/// have been made by anyone. Errors begin with the origin.
+Result<Program> verified(Program program, const std::string &origin);
+
 /// The container: versioned sections with checksums. `load` and `deserialize`
 /// verify what they read; errors are InvalidInput and begin with the origin.
 std::vector<uint8_t> serialize(const Program &program);

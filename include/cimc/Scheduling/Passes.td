@@ -16,7 +16,8 @@ def ConvertCIMToSched : Pass<"convert-cim-to-sched", "::mlir::ModuleOp"> {
   let description = [{
     Needs every operation on a core. The entry function becomes a
     `sched.program`; `cim.weights` stay. Channels get one slot, or all rows
-    where a consumer reads them as a whole.
+    where a consumer reads them as a whole; `wanted_slots` is what `cim.rings`
+    planned.
   }];
   let dependentDialects = ["::cimc::sched::SchedDialect"];
 }
@@ -25,8 +26,9 @@ def SchedSizeRings : Pass<"sched-size-rings", "::mlir::ModuleOp"> {
   let summary = "give every channel enough slots to never deadlock, and some to overlap";
   let description = [{
     Runs the counters of one sample and adds a slot wherever all streams wait
-    for each other; then adds slack so that producers can run ahead, and
-    proves two samples back to back.
+    for each other; then gives every ring as many again, or what placement
+    planned (`wanted_slots`) where that is more, so that producers can run
+    ahead, and proves two samples back to back.
   }];
 }
 

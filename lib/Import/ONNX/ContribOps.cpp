@@ -54,6 +54,22 @@ static Value paddingBias(Node &node, size_t i, int64_t batch, int64_t keys,
   return asBias(node, mask, forbidden);
 }
 
+/// Attention [B, queries, width] of heads whose first `past` keys are cached.
+/// Input `mask` says which keys there are, input 5 is a bias.
+static Value attend(Node &node, Value query, Value key, Value value,
+                    int64_t past, size_t mask, float forbidden) {
+  Shape shape = shapeOf(query);
+  int64_t keys = shapeOf(key)[2];
+  Value bias = node.hasInput(5) ? node.real(5) : Value();
+  bias =
+      addBias(node, bias, paddingBias(node, mask, shape[0], keys, forbidden));
+  bias = addBias(node, bias,
+                 windowBias(node, shape[2], keys, past,
+                            node.getInt("unidirectional", 0), -1, -1));
+  return joinHeads(node, emitAttention(node, query, key, value, bias,
+                                       scaleOf(node, shape[3]), 0));
+}
+
 /// A part of [B, S, ...], which was `parts` tensors side by side.
 static Value packedPart(Node &node, Value value, int64_t start, int64_t size) {
   return slice(node, value, 2, start, size);
@@ -113,16 +129,8 @@ void onnx_import::importMultiHeadAttention(Node &node) {
     key = concat(node, {node.real(6), key}, 2);
     value = concat(node, {node.real(7), value}, 2);
   }
-  Shape shape = shapeOf(query);
-  int64_t keys = shapeOf(key)[2];
-  Value bias = node.hasInput(5) ? node.real(5) : Value();
-  bias = addBias(node, bias, paddingBias(node, 4, shape[0], keys, forbidden));
-  bias = addBias(node, bias,
-                 windowBias(node, shape[2], keys, past,
-                            node.getInt("unidirectional", 0), -1, -1));
-  Value result =
-      emitAttention(node, query, key, value, bias, scaleOf(node, shape[3]), 0);
-  node.setResult(joinHeads(node, result), 0);
+  node.setResult(attend(node, query, key, value, past, /*mask=*/4, forbidden),
+                 0);
   node.setResult(key, 1);
   node.setResult(value, 2);
   if (node.hasOutput(3))
@@ -171,16 +179,8 @@ void onnx_import::importContribAttention(Node &node) {
     key = concat(node, {half(0), key}, 2);
     value = concat(node, {half(1), value}, 2);
   }
-  Shape q = shapeOf(query);
-  int64_t keys = shapeOf(key)[2];
-  Value bias = node.hasInput(5) ? node.real(5) : Value();
-  bias = addBias(node, bias, paddingBias(node, 3, q[0], keys, forbidden));
-  bias = addBias(node, bias,
-                 windowBias(node, q[2], keys, past,
-                            node.getInt("unidirectional", 0), -1, -1));
-  Value result =
-      emitAttention(node, query, key, value, bias, scaleOf(node, q[3]), 0);
-  node.setResult(joinHeads(node, result), 0);
+  node.setResult(attend(node, query, key, value, past, /*mask=*/3, forbidden),
+                 0);
   if (node.hasOutput(1)) {
     auto one = [&](Value v) {
       Shape s = shapeOf(v);

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Support/TemporaryFolder.h"
 #include "Wire.h"
 
 #include "cimc/Import/ONNX/Import.h"
@@ -14,12 +15,11 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include <catch2/catch.hpp>
 
-#include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <unistd.h>
 
 using namespace cimc;
+using cimc::test::TemporaryFolder;
 using namespace wire;
 
 namespace {
@@ -51,13 +51,12 @@ std::string modelWith(const std::string &value, int padding, int type = 1) {
 /// The bytes of the only constant; from memory, or from a file.
 std::string constantOf(const std::string &contents, bool file) {
   mlir::MLIRContext context;
-  std::string path = "/tmp/cimc-long-tensor-" + std::to_string(getpid());
+  TemporaryFolder folder;
+  std::string path = folder.file("model.onnx");
   if (file)
     std::ofstream(path, std::ios::binary) << contents;
   auto module = file ? importONNX(path, context)
                      : importONNXBytes(contents, "test.onnx", context);
-  if (file)
-    std::remove(path.c_str());
   if (!module)
     return module.error().message;
   std::string result = "no constant";

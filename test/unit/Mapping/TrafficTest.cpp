@@ -67,7 +67,7 @@ TEST_CASE("changing places is a permutation that unloads the busiest link") {
   Traffic traffic(costs, messages);
   double before = traffic.busiestNs();
   CHECK(before == Approx(recount(costs, messages, traffic)));
-  traffic.improve(2000);
+  traffic.improve(2000, 0);
   std::set<int64_t> places;
   for (int64_t core = 0; core < chip.cores(); ++core)
     places.insert(traffic.coreOf(core));
@@ -85,8 +85,8 @@ TEST_CASE("the same messages end in the same places") {
   CostModel costs(chip);
   Traffic a(costs, randomMessages(chip, 100)),
       b(costs, randomMessages(chip, 100));
-  a.improve(500);
-  b.improve(500);
+  a.improve(500, 3);
+  b.improve(500, 3);
   for (int64_t core = 0; core < chip.cores(); ++core)
     REQUIRE(a.coreOf(core) == b.coreOf(core));
 }

@@ -7,12 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Program/Container.h"
+#include "../Support/TemporaryFolder.h"
 #include "Programs.h"
 
 #include <catch2/catch.hpp>
 
 #include <random>
-#include <unistd.h>
 
 using namespace cimc;
 using namespace cimc::test;
@@ -76,9 +76,8 @@ TEST_CASE("a program is the same after saving and loading") {
 }
 
 TEST_CASE("files") {
-  char folder[] = "/tmp/cimc-program-XXXXXX";
-  REQUIRE(mkdtemp(folder));
-  std::string path = std::string(folder) + "/p.cimx";
+  TemporaryFolder folder;
+  std::string path = folder.file("p.cimx");
   REQUIRE(save(smallProgram(), path));
   Result<Program> program = load(path);
   REQUIRE(program);
@@ -90,11 +89,9 @@ TEST_CASE("files") {
   REQUIRE(!program);
   CHECK_THAT(program.error().message,
              Contains("p.cimx: the program deadlocks"));
-  CHECK(!load(folder));
+  CHECK(!load(folder.path()));
   CHECK(!load(path + ".none"));
-  CHECK(!save(wrong, std::string(folder) + "/none/p.cimx"));
-  unlink(path.c_str());
-  rmdir(folder);
+  CHECK(!save(wrong, folder.file("none/p.cimx")));
 }
 
 TEST_CASE("damage is named") {

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Program/Faults.h"
+#include "../Support/TemporaryFolder.h"
 #include "Programs.h"
 #include "cimc/Program/FaultRandom.h"
 #include "cimc/Target/CostModel.h"
@@ -15,7 +16,6 @@
 
 #include <fstream>
 #include <random>
-#include <unistd.h>
 
 using namespace cimc;
 using namespace cimc::test;
@@ -256,9 +256,8 @@ TEST_CASE("rates and maps are read") {
   CHECK_THAT(errorOf("seed=1.5"), Contains("must be a whole number"));
   CHECK_THAT(errorOf("stuck0=0.6,stuck1=0.6"), Contains("more than 1"));
 
-  char folder[] = "/tmp/cimc-faults-XXXXXX";
-  REQUIRE(mkdtemp(folder));
-  std::string path = std::string(folder) + "/map.json";
+  TemporaryFolder folder;
+  std::string path = folder.file("map.json");
   auto file = [&](const std::string &text) {
     std::ofstream(path) << text;
     return errorOf(path);
@@ -283,7 +282,5 @@ TEST_CASE("rates and maps are read") {
   CHECK_THAT(file(R"({"defects": [{"cor": 0}]})"),
              Contains("unknown key 'cor'"));
   CHECK_THAT(file(R"({"defects": [4]})"), Contains("is not an object"));
-  unlink(path.c_str());
   CHECK_THAT(errorOf(path), Contains("map.json"));
-  rmdir(folder);
 }

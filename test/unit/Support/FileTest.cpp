@@ -7,18 +7,19 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Support/File.h"
+#include "TemporaryFolder.h"
 
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
 #include <filesystem>
 
 using namespace cimc;
+using cimc::test::TemporaryFolder;
 
 TEST_CASE("files are replaced in one step") {
-  char name[] = "/tmp/cimc-file-XXXXXX";
-  REQUIRE(mkdtemp(name));
-  std::string folder = name, path = folder + "/x";
+  TemporaryFolder temporary;
+  const std::string &folder = temporary.path();
+  std::string path = temporary.file("x");
   REQUIRE(writeFileAtomically(path, "one"));
   REQUIRE(writeFileAtomically(path, std::string("two\0three", 9)));
   Result<std::string> bytes = readFile(path);
@@ -33,16 +34,13 @@ TEST_CASE("files are replaced in one step") {
     ++count;
   }
   CHECK(count == 1);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("large files are read whole") {
-  char name[] = "/tmp/cimc-file-XXXXXX";
-  REQUIRE(mkdtemp(name));
-  std::string path = std::string(name) + "/x", text(3000001, 'a');
+  TemporaryFolder folder;
+  std::string path = folder.file("x"), text(3000001, 'a');
   REQUIRE(writeFileAtomically(path, text));
   Result<std::string> bytes = readFile(path);
   REQUIRE(bytes);
   CHECK(*bytes == text);
-  std::filesystem::remove_all(name);
 }

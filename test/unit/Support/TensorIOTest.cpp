@@ -7,16 +7,17 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Support/TensorIO.h"
+#include "TemporaryFolder.h"
 #include "cimc/Support/File.h"
 
 #include <catch2/catch.hpp>
 
 #include <cstring>
-#include <unistd.h>
 #include <zip.h>
 
 using namespace cimc;
 using Catch::Matchers::Contains;
+using cimc::test::TemporaryFolder;
 
 namespace {
 
@@ -126,7 +127,8 @@ TEST_CASE("files that cannot be read say why") {
 }
 
 TEST_CASE("archives give their arrays by name, in order") {
-  std::string path = "/tmp/cimc-tensorio-" + std::to_string(getpid()) + ".npz";
+  TemporaryFolder folder;
+  std::string path = folder.file("x.npz");
   HostTensor small(DType::I8, {3}), large(DType::F32, {100, 70});
   large.as<float>()[6999] = 5.0f;
   std::string parts[] = {formatNpy(large), formatNpy(small), "not an array"};
@@ -162,16 +164,15 @@ TEST_CASE("archives give their arrays by name, in order") {
   auto mixed = readNpz(path);
   REQUIRE_FALSE(mixed);
   CHECK_THAT(mixed.error().message, Contains("[b.npy]"));
-  unlink(path.c_str());
 }
 
 TEST_CASE("an archive that is none is refused") {
-  std::string path = "/tmp/cimc-tensorio-" + std::to_string(getpid());
+  TemporaryFolder folder;
+  std::string path = folder.file("x");
   REQUIRE(writeFileAtomically(path, "this is not a zip file"));
   auto archive = readNpz(path);
   CHECK_FALSE(archive);
   CHECK(archive.error().code == ExitCode::InvalidInput);
-  unlink(path.c_str());
 }
 
 TEST_CASE("conversions keep values or are refused") {

@@ -7,15 +7,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Target/ChipSpec.h"
+#include "../Support/TemporaryFolder.h"
 
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
 #include <fstream>
-#include <unistd.h>
 
 using namespace cimc;
 using Catch::Matchers::Contains;
+using cimc::test::TemporaryFolder;
 
 static std::string errorOf(const std::string &json) {
   Result<ChipSpec> chip = parseChip(json, "my.json");
@@ -157,9 +158,8 @@ TEST_CASE("any cut of a chip file is an error or a chip, never a crash") {
 }
 
 TEST_CASE("chip files extend files") {
-  char folder[] = "/tmp/cimc-chip-XXXXXX";
-  REQUIRE(mkdtemp(folder));
-  std::string base = folder;
+  TemporaryFolder folder;
+  const std::string &base = folder.path();
   auto write = [&](const char *name, const char *text) {
     std::ofstream(base + "/" + name) << text;
   };
@@ -181,7 +181,4 @@ TEST_CASE("chip files extend files") {
   REQUIRE(!none);
   CHECK_THAT(none.error().message, Contains("there is no chip or chip file"));
   CHECK(!loadChip(base));
-  for (const char *name : {"a.json", "b.json", "loop1.json", "loop2.json"})
-    unlink((base + "/" + name).c_str());
-  rmdir(folder);
 }
