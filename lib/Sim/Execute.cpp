@@ -13,6 +13,37 @@
 
 namespace cimc::sim {
 
+namespace {
+template <size_t N>
+void copyEach(uint8_t *to, int64_t toPitch, const uint8_t *from,
+              int64_t fromPitch, int64_t count) {
+  for (; count > 0; --count, to += toPitch, from += fromPitch) {
+    uint8_t piece[N];
+    std::memcpy(piece, from, N);
+    std::memcpy(to, piece, N);
+  }
+}
+} // namespace
+
+/// Moves `count` pieces of `bytes` bytes, in order; they may overlap. Common
+/// sizes need no call for each piece.
+static void movePieces(uint8_t *to, int64_t toPitch, const uint8_t *from,
+                       int64_t fromPitch, int64_t bytes, int64_t count) {
+  switch (bytes) {
+  case 16:
+    return copyEach<16>(to, toPitch, from, fromPitch, count);
+  case 32:
+    return copyEach<32>(to, toPitch, from, fromPitch, count);
+  case 64:
+    return copyEach<64>(to, toPitch, from, fromPitch, count);
+  case 128:
+    return copyEach<128>(to, toPitch, from, fromPitch, count);
+  default:
+    for (; count > 0; --count, to += toPitch, from += fromPitch)
+      std::memmove(to, from, bytes);
+  }
+}
+
 void Executor::operator()(const isa::Send &r) {
   const ChannelInfo &channel = machine.channels[op.channel];
   uint32_t next = state.channels[op.channel].produced[op.port];
@@ -30,8 +61,7 @@ void Executor::operator()(const isa::Send &r) {
     std::memmove(to, src.data, src.pixels * bytes);
     return;
   }
-  for (int64_t p = 0; p < src.pixels; ++p)
-    std::memmove(to + p * r.pitch, src.at(p, 0), bytes);
+  movePieces(to, r.pitch, src.data, src.pixelStride, bytes, src.pixels);
 }
 
 void Executor::operator()(const isa::Requantize &r) {
@@ -48,10 +78,7 @@ void Executor::operator()(const isa::Requantize &r) {
   state.integers.resize(repeat * channels);
   state.floats.resize(repeat * channels);
   const uint8_t *constants = memory + r.constants;
-  for (int64_t c = 0; c < channels; ++c) {
-    state.integers[c] = load<int32_t>(constants + c * 8);
-    state.floats[c] = load<float>(constants + c * 8 + 4);
-  }
+  k.takeApart(constants, channels, state.integers.data(), state.floats.data());
   for (int64_t i = 1; i < repeat; ++i) {
     std::copy_n(state.integers.begin(), channels,
                 state.integers.begin() + i * channels);

@@ -9,11 +9,15 @@
 #ifndef CIMC_LIB_SIM_KERNELS_H
 #define CIMC_LIB_SIM_KERNELS_H
 
+#include "Arena.h"
+
 #include "cimc/Support/HostIsa.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
+#include <memory>
 #include <new>
 #include <vector>
 
@@ -66,9 +70,10 @@ struct PackedTile {
   };
   int64_t columns = 0;
   int64_t quads = 0; ///< of all segments
+  int64_t bytes = 0; ///< of `weights`
   std::vector<int64_t> segmentQuads;
   std::vector<Panel> panels;
-  AlignedVector<int8_t> weights;
+  std::shared_ptr<const int8_t> weights;
   /// -128 * column sum: corrects inputs that had 128 added; padded to vectors.
   AlignedVector<int32_t> offsetCorrection;
 };
@@ -76,6 +81,17 @@ struct PackedTile {
 /// Packs `weights` (row-major, sum of `segmentLengths` rows x `columns`).
 PackedTile packTile(const int8_t *weights, int64_t columns,
                     const std::vector<int64_t> &segmentLengths);
+
+/// Keeps one of all tiles that are equal: copies of a layer lie in many arrays
+/// of the chip, but should take their turns with one set of packed weights.
+class TileStore {
+public:
+  std::shared_ptr<const PackedTile> keep(PackedTile tile);
+
+private:
+  std::shared_ptr<Arena> arena = std::make_shared<Arena>();
+  std::map<uint32_t, std::vector<std::shared_ptr<const PackedTile>>> tiles;
+};
 
 /// The products of one packed tile with `pixels` windows. Up to 3 bytes after
 /// a segment's end are read (and multiplied by zero).
@@ -107,6 +123,9 @@ struct RowKernels {
                      int64_t period, const int32_t *bias,
                      const float *multiplier, int32_t zero, int32_t low,
                      int32_t high);
+  /// n pairs of a bias and a multiplier.
+  void (*takeApart)(const uint8_t *pairs, int64_t n, int32_t *bias,
+                    float *multiplier);
   /// R5 over n elements; strideA and strideB are 0 or 1.
   void (*addQ)(const uint8_t *a, bool signedA, int64_t strideA,
                const uint8_t *b, bool signedB, int64_t strideB, uint8_t *dst,

@@ -215,7 +215,7 @@ const MvmPlan *Machine::plan(uint32_t core, const isa::Mvm &r) {
         weights[k * columns + c] = static_cast<int8_t>(
             cells.weight(r.cell_row + k, column, r.weight_bits));
   }
-  slot->tile = packTile(weights.data(), columns, lengths);
+  slot->tile = tiles.keep(packTile(weights.data(), columns, lengths));
   return slot.get();
 }
 
@@ -339,7 +339,8 @@ void Machine::setHost(HostIsa isa) {
 std::unique_ptr<State> Machine::makeState() const {
   auto state = std::make_unique<State>();
   for (const CoreInfo &core : cores) {
-    state->memory.emplace_back(core.memoryBytes + slackBytes);
+    auto bytes = static_cast<size_t>(core.memoryBytes + slackBytes);
+    state->memory.push_back({state->arena.allocate(bytes), bytes});
     for (const DataBlock &block : core.source->data)
       if (!block.bytes.empty())
         std::memcpy(state->memory.back().data() + block.address,

@@ -51,7 +51,7 @@ struct Segment {
 
 /// What one mvm instruction needs, computed once.
 struct MvmPlan {
-  PackedTile tile;
+  std::shared_ptr<const PackedTile> tile;
   std::vector<Segment> segments;
   int64_t pixelsRead = 0; ///< input pixels a window reaches, from its first
   /// Where the columns are: macro and weight column of each.
@@ -134,9 +134,20 @@ struct StreamState {
   bool done = false;
 };
 
+/// Memory of one core.
+struct Bytes {
+  uint8_t *first = nullptr;
+  size_t count = 0;
+  uint8_t *data() const { return first; }
+  size_t size() const { return count; }
+  uint8_t *begin() const { return first; }
+  uint8_t *end() const { return first + count; }
+};
+
 /// Everything that changes while a program runs; one for each running thread.
 struct State {
-  std::vector<AlignedVector<uint8_t>> memory;   ///< by core
+  Arena arena;
+  std::vector<Bytes> memory;                    ///< by core
   std::vector<AlignedVector<uint8_t>> hostRing; ///< by channel
   std::vector<ChannelState> channels;
   std::vector<StreamState> streams;
@@ -204,6 +215,7 @@ private:
 
   std::map<std::tuple<uint32_t, std::vector<int64_t>>, std::unique_ptr<MvmPlan>>
       plans;
+  TileStore tiles;
   std::map<int64_t, uint32_t> coreIndex;
   std::map<uint32_t, uint32_t> channelIndex;
 };

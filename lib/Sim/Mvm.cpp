@@ -69,7 +69,7 @@ void executeMvm(const Machine &machine, State &state, const StreamInfo &stream,
   bool isSigned = isSignedType(src.type);
 
   Gemm gemm;
-  gemm.tile = &plan.tile;
+  gemm.tile = plan.tile.get();
   gemm.pixels = pixels;
   gemm.out = memory + dst.address +
              evaluate(record.dst_row, at) % dst.slots * dst.row_pitch;
@@ -128,17 +128,17 @@ void executeMvm(const Machine &machine, State &state, const StreamInfo &stream,
       continue;
     }
     Gemm high = gemm;
-    state.integers.resize(pixels * plan.tile.columns);
+    state.integers.resize(pixels * plan.tile->columns);
     high.out = reinterpret_cast<uint8_t *>(state.integers.data());
-    high.outPitch = plan.tile.columns * 4;
+    high.outPitch = plan.tile->columns * 4;
     high.accumulate = false;
     machine.gemm(high);
     for (int64_t p = 0; p < pixels; ++p) {
       auto *out =
           reinterpret_cast<UnalignedU32 *>(gemm.out + p * gemm.outPitch);
-      for (int64_t c = 0; c < plan.tile.columns; ++c)
+      for (int64_t c = 0; c < plan.tile->columns; ++c)
         out[c] +=
-            static_cast<uint32_t>(state.integers[p * plan.tile.columns + c])
+            static_cast<uint32_t>(state.integers[p * plan.tile->columns + c])
             << (8 * byte);
     }
   }

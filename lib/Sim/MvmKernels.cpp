@@ -8,9 +8,13 @@
 
 #include "Kernels.h"
 
+#include "cimc/Program/Container.h"
+
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -34,7 +38,9 @@ PackedTile packTile(const int8_t *weights, int64_t columns,
   }
   int64_t vectors = (columns + vectorColumns - 1) / vectorColumns;
   int64_t panels = (vectors + panelVectors - 1) / panelVectors;
-  tile.weights.resize(tile.quads * 4 * vectors * vectorColumns);
+  tile.bytes = tile.quads * 4 * vectors * vectorColumns;
+  auto packed = std::make_shared<AlignedVector<int8_t>>(tile.bytes);
+  tile.weights = {packed, packed->data()};
   tile.offsetCorrection.resize(vectors * vectorColumns);
   int64_t vector = 0, offset = 0;
   for (int64_t p = 0; p < panels; ++p) {
@@ -46,7 +52,7 @@ PackedTile packTile(const int8_t *weights, int64_t columns,
     for (size_t s = 0; s < segmentLengths.size(); ++s) {
       for (int64_t k = 0; k < segmentLengths[s]; ++k) {
         const int8_t *source = weights + (row + k) * columns;
-        int8_t *to = tile.weights.data() + offset +
+        int8_t *to = packed->data() + offset +
                      (quad + k / 4) * width * vectorColumns * 4 + k % 4;
         int64_t end = std::min(first + width * vectorColumns, columns);
         for (int64_t c = first; c < end; ++c)
@@ -66,6 +72,22 @@ PackedTile packTile(const int8_t *weights, int64_t columns,
   return tile;
 }
 
+std::shared_ptr<const PackedTile> TileStore::keep(PackedTile tile) {
+  auto *bytes = reinterpret_cast<const uint8_t *>(tile.weights.get());
+  auto &alike = tiles[checksum(bytes, tile.bytes)];
+  for (const std::shared_ptr<const PackedTile> &other : alike)
+    if (other->columns == tile.columns &&
+        other->segmentQuads == tile.segmentQuads &&
+        other->offsetCorrection == tile.offsetCorrection &&
+        std::memcmp(other->weights.get(), bytes, tile.bytes) == 0)
+      return other;
+  uint8_t *copy = arena->allocate(tile.bytes);
+  std::memcpy(copy, bytes, tile.bytes);
+  tile.weights = {arena, reinterpret_cast<const int8_t *>(copy)};
+  alike.push_back(std::make_shared<const PackedTile>(std::move(tile)));
+  return alike.back();
+}
+
 namespace {
 
 //===----------------------------------------------------------------------===//
@@ -83,7 +105,7 @@ void gemmPortable(const Gemm &g) {
         for (int64_t c = 0; c < width; ++c)
           acc[c] =
               static_cast<uint32_t>(tile.offsetCorrection[panel.column + c]);
-      const int8_t *w = tile.weights.data() + panel.offset;
+      const int8_t *w = tile.weights.get() + panel.offset;
       for (size_t s = 0; s < tile.segmentQuads.size(); ++s) {
         const uint8_t *x = g.segments[s] + p * g.pixelStride;
         for (int64_t q = 0; q < tile.segmentQuads[s]; ++q, x += 4) {
@@ -113,15 +135,17 @@ void gemmPortable(const Gemm &g) {
 #define CIMC_VNNI                                                              \
   __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
 
-// One panel of NV vectors for M windows. Windows are addressed in groups of
-// three (base, base + stride, base + 2 * stride), which x86 has modes for.
+// NV vectors of a panel, from `vector` on, for M windows. Windows are addressed
+// in groups of three (base, base + stride, base + 2 * stride), which x86 has
+// modes for.
 template <int M, int NV>
 CIMC_VNNI void vnniBlock(const Gemm &g, const PackedTile::Panel &panel,
-                         int64_t first) {
+                         int64_t vector, int64_t first) {
   const PackedTile &tile = *g.tile;
+  int64_t column = panel.column + vector * vectorColumns;
   __m512i acc[M][NV];
   if (g.offsetInputs) {
-    const int32_t *c = tile.offsetCorrection.data() + panel.column;
+    const int32_t *c = tile.offsetCorrection.data() + column;
     CIMC_UNROLL
     for (int v = 0; v < NV; ++v) {
       __m512i start = _mm512_loadu_si512(c + v * vectorColumns);
@@ -138,7 +162,8 @@ CIMC_VNNI void vnniBlock(const Gemm &g, const PackedTile::Panel &panel,
     }
   }
   constexpr int groups = (M + 2) / 3;
-  const int8_t *w = tile.weights.data() + panel.offset;
+  const int8_t *w = tile.weights.get() + panel.offset + vector * 64;
+  int64_t step = panel.vectors * 64;
   int64_t stride = g.pixelStride;
   size_t segmentCount = tile.segmentQuads.size();
   for (size_t s = 0; s < segmentCount; ++s) {
@@ -163,15 +188,15 @@ CIMC_VNNI void vnniBlock(const Gemm &g, const PackedTile::Panel &panel,
       CIMC_UNROLL
       for (int i = 0; i < groups; ++i)
         x[i] += 4;
-      w += NV * 64;
+      w += step;
     }
   }
-  int64_t left = std::min<int64_t>(vectorColumns, tile.columns - panel.column -
+  int64_t left = std::min<int64_t>(vectorColumns, tile.columns - column -
                                                       (NV - 1) * vectorColumns);
   auto last = static_cast<__mmask16>((1u << left) - 1);
   CIMC_UNROLL
   for (int m = 0; m < M; ++m) {
-    uint8_t *out = g.out + (first + m) * g.outPitch + panel.column * 4;
+    uint8_t *out = g.out + (first + m) * g.outPitch + column * 4;
     CIMC_UNROLL
     for (int v = 0; v < NV; ++v) {
       __mmask16 mask = v == NV - 1 ? last : static_cast<__mmask16>(0xffff);
@@ -184,63 +209,53 @@ CIMC_VNNI void vnniBlock(const Gemm &g, const PackedTile::Panel &panel,
   }
 }
 
-using Block = void (*)(const Gemm &, const PackedTile::Panel &, int64_t);
+using Block = void (*)(const Gemm &, const PackedTile::Panel &, int64_t,
+                       int64_t);
 
-// Windows a block of NV vectors takes at most: up to 24 accumulators.
-constexpr int64_t vnniWindows[panelVectors + 1] = {0, 12, 12, 8, 6};
+// Windows a block of NV vectors takes at most: accumulators, weights and one
+// input are in 32 registers.
+constexpr int64_t vnniWindows[panelVectors + 1] = {0, 14, 14, 8, 6};
 
-template <int NV> void vnniPanel(const Gemm &g, const PackedTile::Panel &p) {
-  static constexpr Block blocks[13] = {
-      nullptr,
-      vnniBlock<1, NV>,
-      vnniBlock<2, NV>,
-      vnniBlock<3, NV>,
-      vnniBlock<4, NV>,
-      vnniBlock<5, NV>,
-      vnniBlock<6, NV>,
-      NV <= 3
-      ? vnniBlock < 7,
-      NV <= 3 ? NV : 1 >
-      : nullptr,
-      NV <= 3
-      ? vnniBlock < 8,
-      NV <= 3 ? NV : 1 >
-      : nullptr,
-      NV <= 2
-      ? vnniBlock < 9,
-      NV <= 2 ? NV : 1 >
-      : nullptr,
-      NV <= 2
-      ? vnniBlock < 10,
-      NV <= 2 ? NV : 1 >
-      : nullptr,
-      NV <= 2
-      ? vnniBlock < 11,
-      NV <= 2 ? NV : 1 >
-      : nullptr, NV <= 2 ? vnniBlock < 12, NV <= 2 ? NV : 1 > : nullptr};
+template <int NV, int... Less>
+constexpr std::array<Block, sizeof...(Less) + 1>
+vnniBlocks(std::integer_sequence<int, Less...>) {
+  return {nullptr, vnniBlock<Less + 1, NV>...};
+}
+
+template <int NV>
+void vnniVectors(const Gemm &g, const PackedTile::Panel &p, int64_t vector) {
+  static constexpr auto blocks =
+      vnniBlocks<NV>(std::make_integer_sequence<int, vnniWindows[NV]>());
   // Blocks of nearly equal size, so that none is left with a single window.
   int64_t count = (g.pixels + vnniWindows[NV] - 1) / vnniWindows[NV];
   for (int64_t first = 0; count > 0; --count) {
     int64_t windows = (g.pixels - first + count - 1) / count;
-    blocks[windows](g, p, first);
+    blocks[windows](g, p, vector, first);
     first += windows;
   }
 }
 
 void gemmVnni(const Gemm &g) {
   for (const PackedTile::Panel &panel : g.tile->panels) {
+    // Weights come from far more slowly than inputs: with more windows than
+    // one block of wide panels takes, go through them in halves, once.
+    if (panel.vectors == 4 && g.pixels > vnniWindows[4]) {
+      vnniVectors<2>(g, panel, 0);
+      vnniVectors<2>(g, panel, 2);
+      continue;
+    }
     switch (panel.vectors) {
     case 1:
-      vnniPanel<1>(g, panel);
+      vnniVectors<1>(g, panel, 0);
       break;
     case 2:
-      vnniPanel<2>(g, panel);
+      vnniVectors<2>(g, panel, 0);
       break;
     case 3:
-      vnniPanel<3>(g, panel);
+      vnniVectors<3>(g, panel, 0);
       break;
     default:
-      vnniPanel<4>(g, panel);
+      vnniVectors<4>(g, panel, 0);
       break;
     }
   }
@@ -266,7 +281,7 @@ CIMC_AVX2 void avx2Block(const Gemm &g, const PackedTile::Panel &panel,
     for (int v = 0; v < 4; ++v)
       acc[m][v] = _mm256_setzero_si256();
   }
-  const int8_t *w = tile.weights.data() + panel.offset + vector * 64;
+  const int8_t *w = tile.weights.get() + panel.offset + vector * 64;
   int64_t step = panel.vectors * 64;
   for (size_t s = 0; s < tile.segmentQuads.size(); ++s) {
     const uint8_t *x = g.segments[s] + first * g.pixelStride;

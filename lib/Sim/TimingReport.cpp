@@ -21,6 +21,7 @@ void TimedRun::fill(CostReport &report) {
     ++samples;
   report.latency_ns = finished[0];
   report.samples_timed = static_cast<int64_t>(samples);
+  report.simulated_ns = samples ? finished[samples - 1] : 0;
   // Completions that do not settle alternate: take the mean of the second half.
   size_t half = samples / 2;
   if (isSteady() && samples >= 3 && samples < maxSamples)

@@ -45,6 +45,7 @@ struct CostReport {
   bool throttled = false;
   double unthrottled_period_ns = 0;
   int64_t samples_timed = 0; ///< run back to back until the period was steady
+  double simulated_ns = 0;   ///< time on the chip that these took
   double energy_nj = 0;      ///< per sample, static share included
   /// Highest mean over 1 us while running unthrottled, and over a period.
   double peak_power_w = 0, average_power_w = 0;

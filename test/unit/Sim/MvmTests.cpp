@@ -115,7 +115,8 @@ TEST_CASE("mvm equals its definition, also as bit planes, on random macros") {
     std::unique_ptr<sim::State> state = machine.makeState();
     for (uint8_t &x : state->memory[0])
       x = static_cast<uint8_t>(random());
-    auto before = state->memory[0];
+    const std::vector<uint8_t> before(state->memory[0].begin(),
+                                      state->memory[0].end());
 
     // By the definition.
     const isa::View &v = b.core.views[src], &d = b.core.views[dst];
@@ -160,10 +161,11 @@ TEST_CASE("mvm equals its definition, also as bit planes, on random macros") {
         machine.setHost(isa);
       }
       state->bitPlanes = mode == 3;
-      state->memory[0] = before;
+      std::copy(before.begin(), before.end(), state->memory[0].begin());
       machine.restart(*state);
       REQUIRE(machine.runUntimed(*state));
-      REQUIRE(state->memory[0] == expected);
+      REQUIRE(std::vector<uint8_t>(state->memory[0].begin(),
+                                   state->memory[0].end()) == expected);
     }
   }
 }
