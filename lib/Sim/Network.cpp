@@ -14,7 +14,10 @@
 namespace cimc::sim {
 
 Network::Network(const Costs &costs)
-    : costs(costs), taken(costs.costModel().links()) {}
+    : costs(costs), links(costs.costModel().links()) {}
+
+Message::Message(Network &network, double start)
+    : id(network.newMessage()), start(start) {}
 
 static Component componentOf(Link::Network network) {
   switch (network) {
@@ -63,16 +66,18 @@ const Route *Network::route(int64_t from, int64_t to, int64_t bytes) {
   return &route;
 }
 
-double Network::take(std::vector<Interval> &link, double time, double ns,
-                     double now) {
-  size_t past = 0;
-  while (past < link.size() && link[past].end <= now)
-    ++past;
-  link.erase(link.begin(), link.begin() + static_cast<long>(past));
-  size_t at = 0;
-  for (; at < link.size() && time + ns > link[at].begin; ++at)
-    time = std::max(time, link[at].end);
-  link.insert(link.begin() + static_cast<long>(at), {time, time + ns});
+double Network::take(LinkState &link, double time, double ns, double now) {
+  std::vector<Interval> &taken = link.taken;
+  while (link.past < taken.size() && taken[link.past].end <= now)
+    ++link.past;
+  if (link.past > 64) {
+    taken.erase(taken.begin(), taken.begin() + static_cast<long>(link.past));
+    link.past = 0;
+  }
+  size_t at = link.past;
+  for (; at < taken.size() && time + ns > taken[at].begin; ++at)
+    time = std::max(time, taken[at].end);
+  taken.insert(taken.begin() + static_cast<long>(at), {time, time + ns});
   return time;
 }
 
@@ -84,16 +89,19 @@ Network::Times Network::reserve(const Route &route, Message &message,
   double head = message.start;
   linkBegins.clear();
   std::array<int64_t, componentCount + 1> all{}, isNew{};
-  bool isFirst = message.begins.empty();
+  bool isFirst = std::exchange(message.isNew, false);
   for (size_t i = 0; i < route.hops.size(); ++i) {
     const Hop &hop = route.hops[i];
-    auto [at, inserted] = message.begins.try_emplace(hop.link, 0);
-    if (inserted)
-      at->second = take(taken[hop.link], head, hop.ns, message.start);
+    LinkState &link = links[hop.link];
+    bool takes = link.message != message.id;
+    if (takes) {
+      link.begin = take(link, head, hop.ns, message.start);
+      link.message = message.id;
+    }
     ++all[hop.network];
-    isNew[hop.network] += inserted;
-    linkBegins.push_back(inserted ? at->second : -1);
-    double begin = at->second, end = begin + hop.ns;
+    isNew[hop.network] += takes;
+    linkBegins.push_back(takes ? link.begin : -1);
+    double begin = link.begin, end = begin + hop.ns;
     if (i == 0 && isFirst)
       message.sent = end;
     times.arrived = std::max(times.arrived, end + hop.restNs);

@@ -10,9 +10,8 @@
 #define CIMC_LIB_SIM_TIMEDRUN_H
 
 #include "CriticalPath.h"
+#include "EventQueue.h"
 #include "Timing.h"
-
-#include <queue>
 
 namespace cimc::sim {
 
@@ -41,7 +40,9 @@ private:
     double time = 0;
     uint32_t sample = 0;
     CriticalPath::Id cause = CriticalPath::none; ///< what set `time`
-    std::vector<OpCost> costs; ///< by instruction, once computed
+    // By instruction, once computed:
+    std::vector<OpCost> costs;
+    std::vector<const Route *> routes; ///< of sends
     // Of the first sample:
     Energy energy;
     std::map<int64_t, double> busy; ///< by unit
@@ -52,6 +53,8 @@ private:
     /// What made it so, where the critical path is asked for.
     std::vector<std::vector<CriticalPath::Id>> arrivedBy, freedBy;
     std::vector<uint32_t> waiting;
+    /// Time a credit takes to each producer; negative where not known yet.
+    std::vector<double> creditNs;
   };
 
   void push(uint32_t actor) { queue.push({actors[actor].time, actor}); }
@@ -79,8 +82,9 @@ private:
   static Ready latest(const std::vector<std::vector<double>> &times,
                       const std::vector<std::vector<CriticalPath::Id>> &causes,
                       size_t at);
-  /// Time a credit takes from the consumer of a channel to core `producer`.
-  double creditNs(uint32_t channel, int64_t producer);
+  /// Time a credit takes from the consumer of a channel to a producer, which is
+  /// on core `core`.
+  double creditNs(uint32_t channel, uint32_t producer, int64_t core);
   void spend(Actor *actor, const Energy &energy, double begin, double end,
              bool isFirstSample);
   void occupy(Actor &actor, int64_t unit, double begin, double end,
@@ -88,8 +92,15 @@ private:
 
   void traceLinks(const Route &route, const std::string &name, uint32_t sample);
 
-  void stepStream(uint32_t index);
-  void stepPort(uint32_t index);
+  /// Whether a stream's next instruction takes a unit or a link.
+  bool takesTurn(uint32_t index) const {
+    Kind kind = machine.streams[index].ops[actors[index].at.pc].kind;
+    return kind == Kind::Data || kind == Kind::Send;
+  }
+  /// One instruction of a stream, one row of a port of the host. False where
+  /// the actor is done or blocked.
+  bool stepStream(uint32_t index);
+  bool stepPort(uint32_t index);
   /// A send and those joined to it; moves the stream behind them.
   void sendAll(Actor &actor, const StreamInfo &stream);
   void send(Actor &actor, const StreamInfo &stream, const Op &op,
@@ -120,8 +131,7 @@ private:
   Network network;
   double cycle;
 
-  using Event = std::pair<double, uint32_t>;
-  std::priority_queue<Event, std::vector<Event>, std::greater<Event>> queue;
+  EventQueue queue;
   std::vector<Actor> actors; ///< streams, feeders, collectors
   std::vector<Channel> channels;
   std::vector<double> unitFree;

@@ -80,16 +80,19 @@ void TimedRun::release(uint32_t channel, uint32_t consumer, uint32_t sample,
   wake(channel);
 }
 
-double TimedRun::creditNs(uint32_t channel, int64_t producer) {
+double TimedRun::creditNs(uint32_t channel, uint32_t producer, int64_t core) {
+  double &known = channels[channel].creditNs[producer];
+  if (known >= 0)
+    return known;
   int64_t consumer = coreId(machine.channels[channel].core);
-  if (consumer == producer)
-    return 0;
+  if (consumer == core)
+    return known = 0;
   // The host's side of credits is on the chip, at its interface by core 0:
   // rows travel over the host link without waiting for the far end.
-  return network
-      .route(std::max<int64_t>(consumer, 0), std::max<int64_t>(producer, 0),
-             creditBytes)
-      ->idleNs;
+  return known = network
+                     .route(std::max<int64_t>(consumer, 0),
+                            std::max<int64_t>(core, 0), creditBytes)
+                     ->idleNs;
 }
 
 void TimedRun::spend(Actor *actor, const Energy &energy, double begin,
@@ -198,9 +201,10 @@ void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op,
   const ChannelInfo &channel = machine.channels[op.channel];
   int64_t bytes =
       int64_t{view.pixels} * view.channels * elementBytes(view.type);
-  const Route *route =
-      network.route(coreId(stream.core), coreId(channel.core), bytes);
-  bool isFirst = message.begins.empty();
+  const Route *&route = actor.routes[actor.at.pc];
+  if (!route)
+    route = network.route(coreId(stream.core), coreId(channel.core), bytes);
+  bool isFirst = message.isNew;
   Energy energy;
   Network::Times times = network.reserve(*route, message, energy);
   traceLinks(*route, stream.source->layer, actor.sample);
@@ -221,8 +225,7 @@ void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op,
 }
 
 void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
-  Message message;
-  message.start = actor.time;
+  Message message(network, actor.time);
   bool isFirst = actor.sample == 0;
   for (bool joins = false;; joins = true) {
     const Op &op = stream.ops[actor.at.pc];
@@ -233,7 +236,7 @@ void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
       Ready ready = slotFree(op.channel, op.port);
       if (ready.time < 0 ||
           (ready.time > 0 &&
-           ready.time + creditNs(op.channel, coreId(stream.core)) >
+           ready.time + creditNs(op.channel, op.port, coreId(stream.core)) >
                message.start))
         break;
       instructions += isFirst;
@@ -250,7 +253,7 @@ void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
         {actor.cause, stream.source, "sending", message.start, actor.time});
 }
 
-void TimedRun::stepStream(uint32_t index) {
+bool TimedRun::stepStream(uint32_t index) {
   const StreamInfo &stream = machine.streams[index];
   Actor &actor = actors[index];
   const Op &op = stream.ops[actor.at.pc];
@@ -260,20 +263,20 @@ void TimedRun::stepStream(uint32_t index) {
   if (stepControl(op, actor.at)) {
     if (actor.at.done && ++actor.sample < maxSamples)
       actor.at = StreamState();
-    if (!actor.at.done)
-      push(index);
-    return;
+    return !actor.at.done;
   }
   // A stream that must wait tries again when it may go on, so that units are
   // granted in the order of time.
   auto stall = [&](const Ready &ready) {
     if (isFirst)
       --instructions;
-    if (ready.time < 0)
-      return block(op.channel, index);
+    if (ready.time < 0) {
+      block(op.channel, index);
+      return false;
+    }
     actor.time = ready.time;
     actor.cause = ready.cause;
-    push(index);
+    return true;
   };
   switch (op.kind) {
   case Kind::Wait: {
@@ -296,7 +299,7 @@ void TimedRun::stepStream(uint32_t index) {
   case Kind::Send: {
     Ready ready = slotFree(op.channel, op.port);
     if (ready.time > 0)
-      ready.time += creditNs(op.channel, coreId(stream.core));
+      ready.time += creditNs(op.channel, op.port, coreId(stream.core));
     if (ready.time < 0 || ready.time > actor.time)
       return stall(ready);
     if (op.kind == Kind::Acquire) {
@@ -304,7 +307,7 @@ void TimedRun::stepStream(uint32_t index) {
       break;
     }
     sendAll(actor, stream);
-    return push(index);
+    return true;
   }
   case Kind::Post:
     actor.time += cycle;
@@ -319,10 +322,10 @@ void TimedRun::stepStream(uint32_t index) {
     break;
   }
   ++actor.at.pc;
-  push(index);
+  return true;
 }
 
-void TimedRun::stepPort(uint32_t index) {
+bool TimedRun::stepPort(uint32_t index) {
   Actor &actor = actors[index];
   auto port = static_cast<uint32_t>(index - machine.streams.size());
   bool feeds = port < machine.feeders.size();
@@ -334,18 +337,19 @@ void TimedRun::stepPort(uint32_t index) {
   Ready ready = feeds ? slotFree(end.channel, 0)
                       : rowsArrived(end.channel, actor.sample, row + 1);
   if (feeds && ready.time > 0)
-    ready.time += creditNs(end.channel, -1);
-  if (ready.time < 0)
-    return block(end.channel, index);
+    ready.time += creditNs(end.channel, 0, -1);
+  if (ready.time < 0) {
+    block(end.channel, index);
+    return false;
+  }
   if (ready.time > actor.time) {
     actor.time = ready.time;
     actor.cause = ready.cause;
-    return push(index);
+    return true;
   }
   if (feeds) {
     const Route *route = network.route(-1, coreId(channel.core), end.rowBytes);
-    Message message;
-    message.start = actor.time;
+    Message message(network, actor.time);
     Energy energy;
     Network::Times times = network.reserve(*route, message, energy);
     traceLinks(*route, machine.program.ios[end.io].name, actor.sample);
@@ -375,10 +379,9 @@ void TimedRun::stepPort(uint32_t index) {
       }
       ++collectorsDone[actor.sample];
     }
-    if (++actor.sample == maxSamples)
-      return;
+    return ++actor.sample < maxSamples;
   }
-  push(index);
+  return true;
 }
 
 bool TimedRun::isSteady() {
@@ -397,12 +400,15 @@ bool TimedRun::isSteady() {
 Status TimedRun::run() {
   size_t ports = machine.feeders.size() + machine.collectors.size();
   actors.resize(machine.streams.size() + ports);
-  for (size_t i = 0; i < machine.streams.size(); ++i)
+  for (size_t i = 0; i < machine.streams.size(); ++i) {
     actors[i].costs.resize(machine.streams[i].ops.size());
+    actors[i].routes.resize(machine.streams[i].ops.size());
+  }
   channels.resize(machine.channels.size());
   for (size_t c = 0; c < channels.size(); ++c) {
     channels[c].arrived.resize(machine.channels[c].record.producers);
     channels[c].freed.resize(machine.channels[c].record.consumers);
+    channels[c].creditNs.resize(machine.channels[c].record.producers, -1);
     if (path) {
       channels[c].arrivedBy.resize(channels[c].arrived.size());
       channels[c].freedBy.resize(channels[c].freed.size());
@@ -416,16 +422,26 @@ Status TimedRun::run() {
     push(i);
   size_t collected = 0;
   while (!queue.empty()) {
-    auto [time, index] = queue.top();
-    queue.pop();
-    if (index < machine.streams.size()) {
-      stepStream(index);
-      continue;
-    }
-    uint32_t sample = actors[index].sample;
-    stepPort(index);
+    uint32_t index = queue.begin();
+    const Actor &actor = actors[index];
+    uint32_t sample = actor.sample;
+    bool goesOn;
+    // Units and links are granted in the order of time. What else a stream does
+    // touches the histories of channels only, which tell when: it need not wait
+    // for its turn.
+    if (index < machine.streams.size())
+      do
+        goesOn = stepStream(index);
+      while (goesOn && (!takesTurn(index) ||
+                        queue.isBeforeOthers({actor.time, index})));
+    else
+      goesOn = stepPort(index);
+    if (goesOn)
+      queue.replaceTop({actor.time, index});
+    else
+      queue.pop();
     bool isCollector = index >= machine.streams.size() + machine.feeders.size();
-    if (isCollector && actors[index].sample != sample &&
+    if (isCollector && actor.sample != sample &&
         ++collected % machine.collectors.size() == 0 && isSteady())
       return {};
   }

@@ -103,11 +103,14 @@ struct Route {
   Energy energy;
 };
 
-/// What is on its way to several readers, and when its first byte was at each
-/// link.
+class Network;
+
+/// What is on its way to several readers.
 struct Message {
-  double start = 0, sent = 0;
-  std::map<uint32_t, double> begins;
+  Message(Network &network, double start);
+  uint64_t id;
+  double start, sent = 0;
+  bool isNew = true; ///< has taken no link yet
 };
 
 /// The links of the chip (CostModel::route), each taken by one message at a
@@ -130,16 +133,24 @@ public:
   /// When each link of the route last reserved begins to be taken; negative for
   /// those that the message had taken before.
   const std::vector<double> &begins() const { return linkBegins; }
+  uint64_t newMessage() { return ++messages; }
 
 private:
   struct Interval {
     double begin, end;
   };
+  struct LinkState {
+    std::vector<Interval> taken; ///< in order
+    size_t past = 0;             ///< intervals of `taken` that are over
+    uint64_t message = 0;        ///< that took it last,
+    double begin = 0;            ///< and since when
+  };
   /// Takes a link for `ns` as soon as it is free for so long from `time` on.
-  double take(std::vector<Interval> &link, double time, double ns, double now);
+  static double take(LinkState &link, double time, double ns, double now);
 
   const Costs &costs;
-  std::vector<std::vector<Interval>> taken; ///< by link, in order
+  std::vector<LinkState> links;
+  uint64_t messages = 0;
   std::vector<double> linkBegins;
   std::map<std::array<int64_t, 3>, Route> routes;
 };

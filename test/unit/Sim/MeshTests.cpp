@@ -180,8 +180,7 @@ std::vector<double> model(const std::vector<Message> &messages) {
   sim::Network network(costs);
   std::vector<double> arrived;
   for (const Message &m : messages) {
-    sim::Message message;
-    message.start = static_cast<double>(m.start);
+    sim::Message message(network, static_cast<double>(m.start));
     sim::Energy energy;
     const sim::Route *route =
         network.route(m.from, m.to, m.flits * chip.noc.link_bits / 8);

@@ -213,8 +213,7 @@ TEST_CASE("an idle network takes what the cost model says") {
     sim::Network network(costs);
     const sim::Route *route = network.route(from, to, bytes);
     Cost cost = model.transfer(from, to, bytes);
-    sim::Message message;
-    message.start = 1000;
+    sim::Message message(network, 1000);
     sim::Energy energy;
     auto times = network.reserve(*route, message, energy);
     CHECK(energy.others() == Approx(cost.nj));
@@ -232,7 +231,7 @@ TEST_CASE("transfers over one link queue, others do not") {
   // take 100 ns on it.
   double alone = costs.costModel().transfer(1, 8, 1600).ns;
   auto arrival = [&](int64_t from, int64_t to) {
-    sim::Message message;
+    sim::Message message(network, 0);
     sim::Energy energy;
     return network.reserve(*network.route(from, to, 1600), message, energy)
         .arrived;
@@ -250,7 +249,7 @@ TEST_CASE("a message to several readers passes common links once") {
   sim::Network network(costs);
   const CostModel &model = costs.costModel();
   // From tile 0 to tiles 2 and 3 of the same row, and to tile 3 again.
-  sim::Message message;
+  sim::Message message(network, 0);
   sim::Energy first, second, third;
   auto near = network.reserve(*network.route(0, 8, 1600), message, first);
   auto far = network.reserve(*network.route(0, 12, 1600), message, second);
@@ -263,7 +262,7 @@ TEST_CASE("a message to several readers passes common links once") {
   CHECK(second.others() == Approx(model.transfer(0, 12, 1600).nj / 3));
   CHECK(third.others() == 0);
   // Its links were taken once.
-  sim::Message next;
+  sim::Message next(network, 0);
   sim::Energy energy;
   CHECK(network.reserve(*network.route(0, 4, 1600), next, energy).sent ==
         Approx(200));
