@@ -98,6 +98,60 @@ static Result<ImageOptions> imageOptions(const CommandLine &line) {
   return images;
 }
 
+/// The table and the search for bits.
+static Status quantizationOptions(const CommandLine &line,
+                                  CompileOptions &options) {
+  const std::pair<Option, const char *> ofSamples[] = {
+      {Option::Table, "--table"}, {Option::SaveTable, "--save-table"}};
+  for (const auto &[option, name] : ofSamples)
+    if (line.has(option) && !line.has(Option::Calibrate))
+      return usage(fmt::format("{}: bits and ranges are chosen from samples; "
+                               "give --calibrate too",
+                               name));
+  bool isMixed = options.precision == "mixed";
+  if (isMixed && !line.has(Option::Calibrate))
+    return usage("--precision mixed: what a layer loses with fewer bits is "
+                 "measured on samples; give --calibrate too");
+  const std::pair<Option, const char *> ofSearch[] = {
+      {Option::Fit, "--fit"},
+      {Option::MaxDrop, "--max-drop"},
+      {Option::MinCosine, "--min-cosine"}};
+  for (const auto &[option, name] : ofSearch)
+    if (line.has(option) && !isMixed)
+      return usage(fmt::format("{} is for --precision mixed", name));
+  bool hasLimit = line.has(Option::MaxDrop) || line.has(Option::MinCosine);
+  if (line.has(Option::Fit) && hasLimit)
+    return usage("--fit takes the most accurate network, --max-drop and "
+                 "--min-cosine the smallest; give one or the other");
+  options.fit = line.get(Option::Fit);
+  if (line.has(Option::MaxDrop)) {
+    Result<double> drop = line.real(Option::MaxDrop, 0);
+    if (!drop)
+      return drop.takeError();
+    options.maxDropDb = *drop;
+  }
+  if (line.has(Option::MinCosine)) {
+    Result<double> cosine = line.real(Option::MinCosine, 0);
+    if (!cosine)
+      return cosine.takeError();
+    if (*cosine > 1)
+      return usage("--min-cosine: a cosine is at most 1");
+    options.minCosine = *cosine;
+  }
+  if (!line.has(Option::Table))
+    return {};
+  std::string path = line.get(Option::Table);
+  Result<std::string> text = readFile(path);
+  if (!text)
+    return text.takeError();
+  Result<QuantizationTable> table = parseTable(*text);
+  if (!table)
+    return Error{table.error().code,
+                 fmt::format("{}: {}", path, table.error().message)};
+  options.table = std::move(*table);
+  return {};
+}
+
 Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
   CompileOptions options;
   options.chip = line.get(Option::Chip);
@@ -108,7 +162,11 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
   options.calibrate = line.get(Option::Calibrate);
   options.method = line.get(Option::CalibrationMethod, options.method);
   options.reportLayers = line.has(Option::Explain) || line.has(Option::Json) ||
-                         line.has(Option::Report);
+                         line.has(Option::Report) ||
+                         line.has(Option::SaveTable) ||
+                         options.precision == "mixed";
+  if (Status status = quantizationOptions(line, options); !status)
+    return status.takeError();
   if (line.has(Option::Calibrate) && !fileExists(options.calibrate))
     return Error{
         ExitCode::InvalidInput,
@@ -431,8 +489,11 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
     output.json["repair"] = repairJson(*repaired);
   output.json["inputs"] = ioJson(programIO(program, false));
   output.json["outputs"] = ioJson(programIO(program, true));
-  if (!compilation.quantized.layers.empty())
+  if (!compilation.quantized.layers.empty()) {
+    output.json["output_sqnr_db"] = compilation.quantized.sqnrDb;
+    output.json["output_cosine"] = compilation.quantized.cosine;
     output.json["quantization"] = quantizationJson(compilation.quantized);
+  }
   Json times = Json::object();
   for (const PhaseTime &time : compilation.times)
     times[info(time.phase).name] = time.seconds;
@@ -445,8 +506,17 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   if (repaired)
     output.text += repairText(*repaired);
   reportRanges(model, options, compilation, *cost, output);
+  output.text += quantizationText(compilation.quantized);
+  if (options.precision == "mixed" && !line.has(Option::Explain))
+    output.text += quantizationTable(compilation.quantized) + "\n";
   output.text += fmt::format("compiled in {:.2f} s with at most {:.0f} MB\n",
                              compilation.seconds, peakMemoryMB());
+  if (line.has(Option::SaveTable))
+    if (Status written =
+            writeFileAtomically(line.get(Option::SaveTable),
+                                printTable(compilation.quantized.table));
+        !written)
+      return written;
   if (line.has(Option::Explain)) {
     output.text += "\n" + layerTable(*cost) + "\n" + criticalPathTable(*cost);
     output.text += quantizationTable(compilation.quantized);

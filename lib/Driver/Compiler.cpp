@@ -362,22 +362,6 @@ Phase cimc::detectPhase(mlir::ModuleOp module) {
 // Phases
 //===----------------------------------------------------------------------===//
 
-Result<QuantizeOptions> cimc::quantizeOptions(const CompileOptions &options) {
-  QuantizeOptions result;
-  if (options.precision == "w4a8")
-    result.weightBits = 4;
-  else if (options.precision != "int8")
-    return Error{ExitCode::Unsupported,
-                 fmt::format("--precision {} is not supported yet; use int8 "
-                             "or w4a8",
-                             options.precision)};
-  result.method = options.method;
-  result.threads = options.threads
-                       ? options.threads
-                       : std::max(1u, std::thread::hardware_concurrency());
-  return result;
-}
-
 /// What a phase does before its passes.
 static Status prepare(Phase phase, const CompileOptions &options,
                       Compilation &result) {
@@ -535,7 +519,7 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
                  fmt::format("--chip: the model has finished phase '{}' and is "
                              "bound to its chip",
                              info(result.reached).name)};
-  DiagnosticCollector collector(result.context.get());
+  DiagnosticCollector collector(result.module.get().getContext());
   // Before layers are copied, for a chip that turns out to be too small.
   mlir::OwningOpRef<mlir::ModuleOp> unplaced;
   size_t messagesBefore = 0;

@@ -311,6 +311,23 @@ Json cimc::faultJson(const FaultReport &r) {
 // Quantization
 //===----------------------------------------------------------------------===//
 
+std::string cimc::quantizationText(const QuantizeReport &report) {
+  int64_t narrow = 0, open = 0;
+  for (const QuantizedLayer &layer : report.layers) {
+    open += layer.dropDb.has_value();
+    narrow += layer.dropDb && layer.weightBits < 8;
+  }
+  if (report.layers.empty())
+    return "";
+  std::string text = fmt::format(
+      "quantized: outputs at {:.1f} dB, cosine {:.5f} to the float network's",
+      report.sqnrDb, report.cosine);
+  if (open)
+    text += fmt::format("; {} of {} layers with a choice have 4-bit weights",
+                        narrow, open);
+  return text + "\n";
+}
+
 std::string cimc::quantizationTable(const QuantizeReport &report) {
   if (report.layers.empty())
     return "";
@@ -341,6 +358,10 @@ Json cimc::quantizationJson(const QuantizeReport &report) {
                 {"cosine", layer.cosine},
                 {"dead_channels", layer.deadChannels},
                 {"why", layer.why}};
+    if (layer.dropDb) {
+      row["narrow_drop_db"] = *layer.dropDb;
+      row["narrow_saves_row_groups"] = layer.saved;
+    }
     if (layer.input == "fixed") {
       row["low"] = layer.low;
       row["high"] = layer.high;

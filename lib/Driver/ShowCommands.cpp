@@ -98,9 +98,17 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
     return bytes.takeError();
   output.json["model"] = model;
   output.json["output"] = path;
+  output.json["output_sqnr_db"] = compilation.quantized.sqnrDb;
+  output.json["output_cosine"] = compilation.quantized.cosine;
   output.json["quantization"] = quantizationJson(compilation.quantized);
   output.json["model_bytes"] = bytes->size();
   output.json["peak_rss_mb"] = peakMemoryMB();
+  if (line.has(Option::SaveTable))
+    if (Status written =
+            writeFileAtomically(line.get(Option::SaveTable),
+                                printTable(compilation.quantized.table));
+        !written)
+      return written;
   if (path == "-") {
     output.text = std::move(*bytes);
     return {};
@@ -108,6 +116,7 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
   output.text = fmt::format("{} -> {}: {} bytes, ranges from {} samples\n",
                             model, path, grouped(int64_t(bytes->size())),
                             output.json["samples"].get<int64_t>());
+  output.text += quantizationText(compilation.quantized);
   if (line.has(Option::Explain))
     output.text += quantizationTable(compilation.quantized);
   return writeFileAtomically(path, *bytes);

@@ -32,37 +32,16 @@ bool isHeld(int64_t sample, int64_t kept) {
 bool isFitted(int64_t sample, int64_t kept) {
   return sample < kept && (sample % 4 != 0 || sample == 0);
 }
-// While weights are fitted, what the float and the quantized network have made
-// of every sample so far is in memory; together that is at most this, unless
-// the least number of samples needs more.
-constexpr int64_t keptBytes = int64_t(192) << 20;
+// The inputs that are kept take at most this, unless the least number of them
+// needs more.
+constexpr int64_t keptBytes = int64_t(64) << 20;
 
-// The most bytes of float values that are alive at once in one evaluation.
-int64_t liveBytes(func::FuncOp entry) {
-  llvm::DenseMap<Value, int64_t> uses; // looked up only
-  int64_t live = 0, most = 0;
-  auto bytes = [](Value value) -> int64_t {
-    auto type = dyn_cast<RankedTensorType>(value.getType());
-    return type ? type.getNumElements() * int64_t(sizeof(float)) : 0;
-  };
-  auto begin = [&](Value value) {
-    uses[value] = std::distance(value.use_begin(), value.use_end());
-    if (uses[value])
-      live += bytes(value);
-  };
+int64_t inputBytes(func::FuncOp entry) {
+  int64_t bytes = 0;
   for (Value argument : entry.getArguments())
-    begin(argument);
-  for (Operation &op : entry.front()) {
-    if (isa<nn::ConstantOp>(op))
-      continue;
-    for (Value result : op.getResults())
-      begin(result);
-    most = std::max(most, live);
-    for (Value operand : op.getOperands())
-      if (uses.count(operand) && --uses[operand] == 0)
-        live -= bytes(operand);
-  }
-  return most;
+    if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
+      bytes += type.getNumElements() * int64_t(sizeof(float));
+  return std::max<int64_t>(1, bytes);
 }
 
 // Means are sums of multiples of 2^-24.
@@ -136,19 +115,12 @@ void Statistics::prepare(func::FuncOp entry) {
       axis =
           static_cast<int64_t>(shape.size()) - (matmul.getTransposeA() ? 2 : 1);
     meansOf[op->getOperand(0)].push_back(means.size());
-    means.push_back({op, axis, std::vector<int64_t>(shape[axis], 0), false});
-    Value result = op->getResult(0);
-    axis = channelAxis(op);
-    if (axis < 0)
-      return;
-    meansOf[result].push_back(means.size());
-    int64_t channels = cast<ShapedType>(result.getType()).getDimSize(axis);
-    means.push_back({op, axis, std::vector<int64_t>(channels, 0), true});
+    means.push_back({op, axis, std::vector<int64_t>(shape[axis], 0)});
   });
 }
 
 void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
-                       const HostTensor &tensor, bool isFitted) const {
+                       const HostTensor &tensor) const {
   if (tensor.type != DType::F32)
     return;
   const float *numbers = tensor.as<float>();
@@ -160,8 +132,6 @@ void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
     return;
   for (size_t slot : it->second) {
     Mean &mean = partial.means[slot];
-    if (mean.ofResult && !isFitted)
-      continue;
     std::vector<double> sums(mean.sums.size(), 0.0);
     forEachOnAxis(tensor.shape, mean.axis,
                   [&](int64_t i, int64_t at) { sums[at] += numbers[i]; });
@@ -173,23 +143,14 @@ void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
   }
 }
 
-std::vector<double> Statistics::meansOfSlot(Operation *op, bool ofResult,
-                                            int64_t count) const {
+std::vector<double> Statistics::inputMeans(Operation *op) const {
   std::vector<double> result;
   for (const Mean &mean : means)
-    if (mean.op == op && mean.ofResult == ofResult)
+    if (mean.op == op)
       for (int64_t sum : mean.sums)
         result.push_back(static_cast<double>(sum) / meanUnit /
-                         static_cast<double>(count));
+                         static_cast<double>(samples));
   return result;
-}
-
-std::vector<double> Statistics::inputMeans(Operation *op) const {
-  return meansOfSlot(op, false, samples);
-}
-
-std::vector<double> Statistics::outputMeans(Operation *op) const {
-  return meansOfSlot(op, true, static_cast<int64_t>(inputs.size()));
 }
 
 static std::vector<Statistics::Extremes>
@@ -229,9 +190,7 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
                            const RangePlan &plan) {
   threads = std::max(1u, threads);
   prepare(entry);
-  // The quantized network's values take a byte instead of four.
-  int64_t each = std::max<int64_t>(1, liveBytes(entry) * 5 / 4);
-  int64_t kept = std::clamp(keptBytes / each, leastKept, mostKept);
+  int64_t kept = std::clamp(keptBytes / inputBytes(entry), leastKept, mostKept);
   histograms.resize(plan.groupCount());
   std::vector<Partial> partials(threads, Partial{histograms, means});
   while (true) {
@@ -255,15 +214,14 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
                       [&](unsigned thread, int64_t begin, int64_t end) {
                         Partial &partial = partials[thread];
                         for (int64_t i = begin; i < end; ++i) {
-                          bool fitted = isFitted(samples + i, kept);
                           for (auto [argument, tensor] :
                                llvm::zip_equal(entry.getArguments(), batch[i]))
-                            count(partial, plan, argument, tensor, fitted);
+                            count(partial, plan, argument, tensor);
                           auto outputs = evaluateNN(
                               module, batch[i],
                               [&](Value value, const HostTensor &tensor) {
                                 if (!isa<BlockArgument>(value))
-                                  count(partial, plan, value, tensor, fitted);
+                                  count(partial, plan, value, tensor);
                               });
                           if (outputs)
                             results[i] = std::move(*outputs);
@@ -298,10 +256,35 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
   return {};
 }
 
-Result<double> outputError(ModuleOp module, const Statistics &statistics,
-                           unsigned threads) {
+void Agreement::add(const HostTensor &got, const HostTensor &expected) {
+  if (got.type != DType::F32 || expected.type != DType::F32 ||
+      got.size() != expected.size())
+    return;
+  for (int64_t i = 0; i < got.size(); ++i) {
+    double x = got.as<float>()[i], y = expected.as<float>()[i];
+    if (!std::isfinite(x) || !std::isfinite(y))
+      continue;
+    noise += (x - y) * (x - y);
+    a += x * x;
+    b += y * y;
+    product += x * y;
+  }
+}
+
+double Agreement::sqnrDb() const {
+  return noise > 0 && b > 0 ? std::min(200.0, 10 * std::log10(b / noise))
+                            : 200.0;
+}
+
+double Agreement::cosine() const {
+  double norm = std::sqrt(a * b);
+  return norm > 0 ? product / norm : 1.0;
+}
+
+Result<Agreement> outputAgreement(ModuleOp module, const Statistics &statistics,
+                                  unsigned threads) {
   auto count = static_cast<int64_t>(statistics.heldInputs.size());
-  std::vector<double> errors(count, 0.0);
+  std::vector<Agreement> agreements(count);
   std::vector<Status> failures(count);
   parallelFor(count, threads, [&](int64_t i) {
     auto outputs = evaluateNN(module, statistics.heldInputs[i]);
@@ -309,24 +292,17 @@ Result<double> outputError(ModuleOp module, const Statistics &statistics,
       failures[i] = outputs.takeError();
       return;
     }
-    for (size_t k = 0; k < outputs->size(); ++k) {
-      const HostTensor &got = (*outputs)[k];
-      if (got.type != DType::F32)
-        continue;
-      const float *expected = statistics.heldOutputs[i][k].as<float>();
-      for (int64_t j = 0; j < got.size(); ++j) {
-        double difference =
-            static_cast<double>(got.as<float>()[j]) - expected[j];
-        if (std::isfinite(difference))
-          errors[i] += difference * difference;
-      }
-    }
+    for (size_t k = 0; k < outputs->size(); ++k)
+      agreements[i].add((*outputs)[k], statistics.heldOutputs[i][k]);
   });
-  double sum = 0;
+  Agreement sum;
   for (int64_t i = 0; i < count; ++i) {
     if (!failures[i])
       return failures[i].takeError();
-    sum += errors[i];
+    sum.noise += agreements[i].noise;
+    sum.a += agreements[i].a;
+    sum.b += agreements[i].b;
+    sum.product += agreements[i].product;
   }
   return sum;
 }

@@ -33,10 +33,6 @@ public:
   /// sums over (conv: channels, matmul: K); empty for other operations.
   std::vector<double> inputMeans(mlir::Operation *op) const;
 
-  /// The means of a weighted operation's output channels in the float network,
-  /// over `inputs`.
-  std::vector<double> outputMeans(mlir::Operation *op) const;
-
   int64_t sampleCount() const { return samples; }
 
   /// The least and largest numbers of each float input, in the first half of
@@ -54,8 +50,6 @@ private:
     mlir::Operation *op;
     int64_t axis;
     std::vector<int64_t> sums;
-    /// The operation's result on the fitted samples, else its operand on all.
-    bool ofResult;
   };
   struct Partial {
     std::vector<Histogram> histograms;
@@ -63,9 +57,7 @@ private:
   };
   void prepare(mlir::func::FuncOp entry);
   void count(Partial &partial, const RangePlan &plan, mlir::Value value,
-             const HostTensor &tensor, bool isFitted) const;
-  std::vector<double> meansOfSlot(mlir::Operation *op, bool ofResult,
-                                  int64_t count) const;
+             const HostTensor &tensor) const;
 
   std::vector<Mean> means;
   llvm::DenseMap<mlir::Value, std::vector<size_t>> meansOf; // looked up only
@@ -76,10 +68,22 @@ private:
 /// The means of a weighted operation's output channels in one result.
 std::vector<double> channelMeans(mlir::Operation *op, const HostTensor &result);
 
-/// The squared difference between the network's outputs now and those of the
-/// float network on the samples held out.
-Result<double> outputError(mlir::ModuleOp module, const Statistics &statistics,
-                           unsigned threads);
+/// How near float results are to those expected; sums over their elements.
+struct Agreement {
+  double noise = 0, a = 0, b = 0, product = 0;
+
+  /// Leaves out what is not finite, and tensors of other types.
+  void add(const HostTensor &got, const HostTensor &expected);
+  /// In dB; 200 where nothing was lost.
+  double sqnrDb() const;
+  double cosine() const;
+};
+
+/// The network's outputs now against those of the float network on the samples
+/// held out.
+Result<Agreement> outputAgreement(mlir::ModuleOp module,
+                                  const Statistics &statistics,
+                                  unsigned threads);
 
 } // namespace cimc::quantization
 

@@ -8,6 +8,8 @@
 
 #include "Constants.h"
 
+#include "llvm/ADT/StringMap.h"
+
 #include "cimc/Reference/Evaluator.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
@@ -192,6 +194,31 @@ std::string nameIn(Location loc) {
 std::string nodeName(Operation *op) {
   std::string name = nameIn(op->getLoc());
   return name.empty() ? op->getName().getStringRef().str() : name;
+}
+
+NodeNames::NodeNames(func::FuncOp entry) : entry(entry) {
+  llvm::StringMap<int> seen;
+  for (Operation &op : entry.front()) {
+    if (isa<nn::ConstantOp>(op))
+      continue;
+    std::string name = nodeName(&op);
+    int count = ++seen[name];
+    names[&op] = count == 1 ? name : name + "#" + std::to_string(count);
+  }
+}
+
+std::string NodeNames::of(Value value) const {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto name =
+        entry.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nn.name");
+    return name ? name.getValue().str()
+                : "input " + std::to_string(argument.getArgNumber());
+  }
+  auto result = cast<OpResult>(value);
+  std::string name = of(result.getOwner());
+  return result.getResultNumber() == 0
+             ? name
+             : name + ":" + std::to_string(result.getResultNumber());
 }
 
 } // namespace cimc::quantization

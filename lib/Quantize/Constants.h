@@ -13,7 +13,10 @@
 #include "cimc/Support/HostTensor.h"
 #include "cimc/Support/Numerics.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
+
+#include "llvm/ADT/DenseMap.h"
 
 #include <optional>
 #include <string>
@@ -89,6 +92,21 @@ void forEachOnAxis(llvm::ArrayRef<int64_t> shape, int64_t axis, F f) {
 
 /// The ONNX node's name where the location has one, else the operation's.
 std::string nodeName(mlir::Operation *op);
+
+/// A name of its own for each operation of a network but constants: the node's
+/// name, of several of one name the second with "#2" behind it, and so on.
+class NodeNames {
+public:
+  explicit NodeNames(mlir::func::FuncOp entry);
+  std::string of(mlir::Operation *op) const { return names.lookup(op); }
+  /// An argument's name, or that of the operation, with ":K" behind it for its
+  /// result K > 0.
+  std::string of(mlir::Value value) const;
+
+private:
+  mutable mlir::func::FuncOp entry;
+  llvm::DenseMap<mlir::Operation *, std::string> names; // looked up only
+};
 
 } // namespace cimc::quantization
 

@@ -56,26 +56,6 @@ int64_t deadChannels(Operation *op) {
   return llvm::count(alive, false);
 }
 
-/// Sums over the results of one operation.
-struct Agreement {
-  double noise = 0, a = 0, b = 0, product = 0;
-
-  void add(const HostTensor &got, const HostTensor &expected) {
-    if (got.type != DType::F32 || expected.type != DType::F32 ||
-        got.size() != expected.size())
-      return;
-    for (int64_t i = 0; i < got.size(); ++i) {
-      double x = got.as<float>()[i], y = expected.as<float>()[i];
-      if (!std::isfinite(x) || !std::isfinite(y))
-        continue;
-      noise += (x - y) * (x - y);
-      a += x * x;
-      b += y * y;
-      product += x * y;
-    }
-  }
-};
-
 } // namespace
 
 void warnOfSamples(func::FuncOp entry, const Statistics &statistics) {
@@ -116,17 +96,17 @@ void warnOfChannels(func::FuncOp entry) {
 
 void LayerReports::plan(func::FuncOp entry, const RangePlan &plan,
                         const Statistics &statistics,
-                        const QuantizeOptions &options) {
+                        const QuantizeOptions &options,
+                        const NodeNames &names) {
   for (Operation *op : weightedOperations(entry)) {
     QuantizedLayer layer;
-    layer.name = nodeName(op);
+    layer.name = names.of(op);
     layer.kind = op->getName().stripDialect().str();
     layer.deadChannels = deadChannels(op);
     layer.weightBits = options.weightBits;
     Value input = op->getOperand(0);
     if (isa<nn::LstmOp, nn::GruOp, nn::RnnOp>(op)) {
       layer.input = "by row";
-      layer.weightBits = 8;
       layer.why = "states are made step by step";
     } else if (plan.isRanged(op)) {
       layer.input = "by row";
@@ -134,13 +114,17 @@ void LayerReports::plan(func::FuncOp entry, const RangePlan &plan,
     } else if (plan.isQuantized(input)) {
       layer.input = "fixed";
       AffineParameters p = plan.parameters(input);
-      layer.low = -static_cast<double>(p.zero) * p.scale;
+      layer.low = 0.0 - static_cast<double>(p.zero) * p.scale;
       layer.high = (255.0 - p.zero) * p.scale;
       int64_t group = plan.observedHistogram(input);
       if (group >= 0)
         layer.clipped = clippedShare(statistics.histograms[group], p);
-      layer.why = options.method + " over " +
-                  std::to_string(statistics.sampleCount()) + " samples";
+      bool isGiven =
+          options.table.ranges.count(names.of(plan.representative(input)));
+      layer.why = isGiven ? "range given"
+                          : options.method + " over " +
+                                std::to_string(statistics.sampleCount()) +
+                                " samples";
     } else {
       layer.input = "float";
       layer.weightBits = 32;
@@ -150,6 +134,18 @@ void LayerReports::plan(func::FuncOp entry, const RangePlan &plan,
     }
     layers.push_back(std::move(layer));
   }
+}
+
+void LayerReports::setBits(const std::string &name,
+                           const BitDecision &decision) {
+  for (QuantizedLayer &layer : layers)
+    if (layer.name == name) {
+      layer.weightBits = decision.bits;
+      layer.dropDb = decision.dropDb;
+      layer.saved = decision.saved;
+      if (!decision.why.empty())
+        layer.why += "; " + decision.why;
+    }
 }
 
 Status LayerReports::measure(ModuleOp module, ModuleOp real,
@@ -167,7 +163,8 @@ Status LayerReports::measure(ModuleOp module, ModuleOp real,
     realNumber[op->getResult(0)] = i;
   std::vector<Agreement> agreements(layers.size());
   std::vector<HostTensor> expected(layers.size());
-  for (const std::vector<HostTensor> &sample : statistics.heldInputs) {
+  Agreement outputs;
+  for (auto [i, sample] : llvm::enumerate(statistics.heldInputs)) {
     auto keep = [&](Value value, const HostTensor &tensor) {
       auto found = realNumber.find(value);
       if (found != realNumber.end())
@@ -180,16 +177,18 @@ Status LayerReports::measure(ModuleOp module, ModuleOp real,
     };
     if (auto done = evaluateNN(real, sample, keep); !done)
       return done.takeError();
-    if (auto done = evaluateNN(module, sample, compare); !done)
-      return done.takeError();
+    auto results = evaluateNN(module, sample, compare);
+    if (!results)
+      return results.takeError();
+    for (auto [got, wanted] :
+         llvm::zip_equal(*results, statistics.heldOutputs[i]))
+      outputs.add(got, wanted);
   }
+  report.sqnrDb = outputs.sqnrDb();
+  report.cosine = outputs.cosine();
   for (auto [layer, sums] : llvm::zip_equal(layers, agreements)) {
-    // Nothing lost is given as 200 dB.
-    layer.sqnrDb = sums.noise > 0 && sums.b > 0
-                       ? std::min(200.0, 10 * std::log10(sums.b / sums.noise))
-                       : 200.0;
-    double norm = std::sqrt(sums.a * sums.b);
-    layer.cosine = norm > 0 ? sums.product / norm : 1.0;
+    layer.sqnrDb = sums.sqnrDb();
+    layer.cosine = sums.cosine();
   }
   report.layers = std::move(layers);
   return {};

@@ -10,6 +10,8 @@
 #define CIMC_LIB_QUANTIZE_LAYERREPORTS_H
 
 #include "Calibration.h"
+#include "Constants.h"
+#include "MixedPrecision.h"
 
 namespace cimc::quantization {
 
@@ -25,7 +27,10 @@ class LayerReports {
 public:
   /// What was decided; before pairs are inserted.
   void plan(mlir::func::FuncOp entry, const RangePlan &plan,
-            const Statistics &statistics, const QuantizeOptions &options);
+            const Statistics &statistics, const QuantizeOptions &options,
+            const NodeNames &names);
+  /// What was decided about the weights of one layer.
+  void setBits(const std::string &name, const BitDecision &decision);
   /// Compares the results of all weighted operations of the network with those
   /// of the float network `real` on the samples held out.
   Status measure(mlir::ModuleOp module, mlir::ModuleOp real,

@@ -44,12 +44,8 @@ size_t usesOf(Value value) {
 LayerSweep::LayerSweep(func::FuncOp entry,
                        const std::vector<std::vector<HostTensor>> &samples,
                        unsigned threads)
-    : threads(threads), next(&entry.front().front()), live(samples.size()) {
-  for (size_t s = 0; s < samples.size(); ++s)
-    for (auto [argument, tensor] :
-         llvm::zip_equal(entry.getArguments(), samples[s]))
-      live[s][argument] = {tensor, usesOf(argument)};
-}
+    : entry(entry), all(samples), threads(threads),
+      next(&entry.front().front()) {}
 
 Status LayerSweep::shareConstant(Value value) {
   if (!isConstant(value) || shared.count(value))
@@ -103,12 +99,23 @@ Status LayerSweep::evaluate(Values &values, Operation *op) {
   return {};
 }
 
-Status LayerSweep::advanceTo(Operation *end) {
+Status LayerSweep::advanceTo(Operation *end, size_t count) {
   shared.clear();
+  size_t joined = live.size();
+  live.resize(std::max(joined, std::min(count, all.size())));
+  for (size_t s = joined; s < live.size(); ++s)
+    for (auto [argument, tensor] :
+         llvm::zip_equal(entry.getArguments(), all[s]))
+      live[s][argument] = {tensor, usesOf(argument)};
+  // Who joins now begins at the begin; the others are `done` operations ahead.
+  Operation *first = live.size() > joined ? &entry.front().front() : next;
   std::vector<Operation *> segment;
-  for (Operation *op = next; op != end; op = op->getNextNode()) {
+  size_t done = 0;
+  for (Operation *op = first; op != end; op = op->getNextNode()) {
     if (!op)
       return Error{ExitCode::Internal, "layers are visited out of order"};
+    if (op == next)
+      done = segment.size();
     if (isa<nn::ConstantOp, nn::DequantizeOp>(op))
       continue;
     segment.push_back(op);
@@ -116,11 +123,13 @@ Status LayerSweep::advanceTo(Operation *end) {
       if (Status status = shareConstant(value); !status)
         return status;
   }
+  if (next == end)
+    done = segment.size();
   next = end;
   std::vector<Status> failures(live.size());
   parallelFor(int64_t(live.size()), threads, [&](int64_t s) {
-    for (Operation *op : segment)
-      if (failures[s] = evaluate(live[s], op); !failures[s])
+    for (size_t i = size_t(s) < joined ? done : 0; i < segment.size(); ++i)
+      if (failures[s] = evaluate(live[s], segment[i]); !failures[s])
         return;
   });
   for (Status &failure : failures)

@@ -25,21 +25,24 @@ namespace cimc::quantization {
 /// it: what the samples have become by then is kept, so that a walk over all
 /// layers costs one evaluation of the network and not one for each layer.
 /// Dequantized values are made again where they are read; what is kept between
-/// layers is their integers.
+/// layers is their integers. Samples may join late, where a network's values
+/// have become small: only those that have joined take memory.
 class LayerSweep {
 public:
   LayerSweep(mlir::func::FuncOp entry,
              const std::vector<std::vector<HostTensor>> &samples,
              unsigned threads);
 
+  /// Those that have joined.
   size_t samples() const { return live.size(); }
 
-  /// Evaluates every operation before `op`, on all samples.
-  Status advanceTo(mlir::Operation *op);
+  /// Evaluates every operation before `op`, on the samples that have joined and
+  /// on those that join now, so that there are at least `count`.
+  Status advanceTo(mlir::Operation *op, size_t count);
 
-  /// `visit(sample, operands)` for all samples with the operands of `op`, the
-  /// operation that the sweep stands before; on several threads, once for each
-  /// sample.
+  /// `visit(sample, operands)` for all samples that have joined with the
+  /// operands of `op`, the operation that the sweep stands before; on several
+  /// threads, once for each sample.
   Status forEachSample(
       mlir::Operation *op,
       const std::function<Status(size_t sample,
@@ -58,6 +61,8 @@ private:
   void release(Values &values, mlir::Value value);
   Status evaluate(Values &values, mlir::Operation *op);
 
+  mlir::func::FuncOp entry;
+  const std::vector<std::vector<HostTensor>> &all;
   unsigned threads;
   mlir::Operation *next;
   std::vector<Values> live;

@@ -12,12 +12,14 @@
 #include "Constants.h"
 #include "Fuse.h"
 #include "LayerReports.h"
+#include "MixedPrecision.h"
 #include "RefineLayers.h"
 
 #include "cimc/Reference/Evaluator.h"
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 using namespace mlir;
 using namespace cimc::quantization;
@@ -29,14 +31,12 @@ namespace {
 class Inserter {
 public:
   Inserter(func::FuncOp entry, const RangePlan &plan,
-           const QuantizeOptions &options)
-      : entry(entry), plan(plan), options(options),
+           const QuantizeOptions &options, const NodeNames &names)
+      : entry(entry), plan(plan), options(options), names(names),
         builder(entry.getContext()) {}
 
-  /// The layers whose weights are integers now, in order, and these integers:
-  /// the nearest.
+  /// The layers whose weights are integers now, the nearest, in order.
   std::vector<WeightedLayer> layers;
-  std::vector<LayerConstants> nearest;
 
   void run() {
     for (Operation &op : llvm::make_early_inc_range(entry.front())) {
@@ -76,13 +76,11 @@ private:
       std::optional<float> inputScale;
       if (!plan.isRanged(op))
         inputScale = plan.parameters(operands[1 - k]).scale;
-      layers.emplace_back(op, k, inputScale,
-                          (1 << (options.weightBits - 1)) - 1);
-      WeightedLayer &layer = layers.back();
-      Scales scales = layer.fullScales();
-      nearest.push_back(
-          layer.constants(scales, layer.roundToNearest(scales), layer.bias()));
-      layer.install(builder, nearest.back());
+      auto given = options.table.bits.find(names.of(op));
+      int bits = given == options.table.bits.end() ? options.weightBits
+                                                   : given->second;
+      layers.emplace_back(op, k, inputScale, bits);
+      layers.back().install(builder, layers.back().nearest(bits));
       return;
     }
     // Two activations: only the bias is constant.
@@ -124,6 +122,7 @@ private:
   func::FuncOp entry;
   const RangePlan &plan;
   const QuantizeOptions &options;
+  const NodeNames &names;
   OpBuilder builder;
 };
 
@@ -190,30 +189,119 @@ correctBiases(const std::vector<WeightedLayer> &layers,
   return corrected;
 }
 
-// Of several choices for all layers, installs the one whose outputs on the
-// samples held out are nearest to the float network's; the first of equals.
-Status installBest(ModuleOp module, std::vector<WeightedLayer> &layers,
-                   const std::vector<std::vector<LayerConstants>> &choices,
-                   const Statistics &statistics, unsigned threads) {
-  OpBuilder builder(module.getContext());
-  auto install = [&](size_t choice) {
-    for (size_t i = 0; i < layers.size(); ++i)
-      layers[i].install(builder, choices[choice][i]);
-  };
-  size_t best = 0;
-  double least = 0;
-  for (size_t choice = 0; choice < choices.size() && choices.size() > 1;
-       ++choice) {
-    install(choice);
-    auto error = outputError(module, statistics, threads);
-    if (!error)
-      return error.takeError();
-    if (choice == 0 || *error < least) {
-      best = choice;
-      least = *error;
+/// The constants of all layers: those installed, and, of the layers for which
+/// that was asked, those of `kNarrowBits`.
+struct Fitted {
+  std::vector<LayerConstants> chosen;
+  std::vector<std::optional<LayerConstants>> narrow;
+};
+
+/// Chooses weights and biases of all layers, with the bits that they have.
+class Fitter {
+public:
+  Fitter(ModuleOp module, ModuleOp real, std::vector<WeightedLayer> &layers,
+         const Statistics &statistics, const QuantizeOptions &options)
+      : module(module), real(real), layers(layers), statistics(statistics),
+        options(options) {}
+
+  Result<Fitted> fit(const std::vector<bool> &isNarrowWanted) {
+    std::vector<LayerConstants> nearest;
+    bool isSearch = false, isNarrow = false;
+    for (auto [i, layer] : llvm::enumerate(layers)) {
+      nearest.push_back(layer.nearest(layer.bits()));
+      isSearch |= isNarrowWanted[i];
+      isNarrow |= layer.bits() < kWideBits;
     }
+    std::vector<std::vector<LayerConstants>> choices = {nearest};
+    if (options.biasCorrection)
+      choices.push_back(correctBiases(layers, nearest, statistics));
+    Fitted result;
+    result.narrow.resize(layers.size());
+    // A handful of samples is learned by heart, and at 8 bits there is little
+    // to gain.
+    constexpr int64_t enoughToFit = 16;
+    bool fits = options.fitWeights &&
+                (isNarrow || statistics.sampleCount() >= enoughToFit);
+    if (fits || isSearch) {
+      install(nearest);
+      auto refined =
+          refineLayers(*findEntry(module), *findEntry(real), layers, nearest,
+                       isNarrowWanted, statistics, options.threads);
+      if (!refined)
+        return refined.takeError();
+      std::vector<LayerConstants> plain, corrected;
+      for (auto [i, layer] : llvm::enumerate(*refined)) {
+        plain.push_back(layer.plain);
+        corrected.push_back(layer.corrected);
+        result.narrow[i] = layer.narrow;
+      }
+      if (fits)
+        choices.push_back(plain);
+      if (fits && options.biasCorrection)
+        choices.push_back(corrected);
+    }
+    Result<size_t> best = nearestOutputs(choices);
+    if (!best)
+      return best.takeError();
+    install(choices[*best]);
+    result.chosen = std::move(choices[*best]);
+    return result;
   }
-  install(best);
+
+private:
+  void install(const std::vector<LayerConstants> &constants) {
+    OpBuilder builder(module.getContext());
+    for (auto [layer, chosen] : llvm::zip_equal(layers, constants))
+      layer.install(builder, chosen);
+  }
+
+  /// The choice whose outputs on the samples held out are nearest to the float
+  /// network's; the first of equals.
+  Result<size_t>
+  nearestOutputs(const std::vector<std::vector<LayerConstants>> &choices) {
+    size_t best = 0;
+    double least = 0;
+    for (size_t choice = 0; choice < choices.size() && choices.size() > 1;
+         ++choice) {
+      install(choices[choice]);
+      auto agreement = outputAgreement(module, statistics, options.threads);
+      if (!agreement)
+        return agreement.takeError();
+      if (choice == 0 || agreement->noise < least) {
+        best = choice;
+        least = agreement->noise;
+      }
+    }
+    return best;
+  }
+
+  ModuleOp module, real;
+  std::vector<WeightedLayer> &layers;
+  const Statistics &statistics;
+  const QuantizeOptions &options;
+};
+
+// Names in the table that nothing has.
+Status checkTable(const QuantizationTable &table, func::FuncOp entry,
+                  const RangePlan &plan, const NodeNames &names) {
+  std::set<std::string> layers, tensors;
+  for (Operation &op : entry.front())
+    if (isa<nn::ConvOp, nn::MatMulOp>(op))
+      layers.insert(names.of(&op));
+  for (Value value : plan.representatives())
+    tensors.insert(names.of(value));
+  for (const auto &[name, bits] : table.bits)
+    if (!layers.count(name))
+      return Error{ExitCode::InvalidInput,
+                   "the table has bits for '" + name +
+                       "', but the network has no convolution or matrix "
+                       "product of that name"};
+  for (const auto &[name, range] : table.ranges)
+    if (!tensors.count(name))
+      return Error{ExitCode::InvalidInput,
+                   "the table has a range for '" + name +
+                       "', but the network has no tensor of that name whose "
+                       "range is fixed"};
   return {};
 }
 
@@ -276,51 +364,73 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     return entry.takeError();
   if (Status status = checkWeights(*entry); !status)
     return status;
+  NodeNames names(*entry);
   RangePlan plan(*entry, options.rowRanges);
+  if (Status status = checkTable(options.table, *entry, plan, names); !status)
+    return status;
   Statistics statistics;
   if (Status status =
           statistics.collect(module, *entry, samples, options.threads, plan);
       !status)
     return status;
   plan.choose(statistics.histograms, options.method);
+  QuantizationTable table;
+  for (Value value : plan.representatives()) {
+    std::string name = names.of(value);
+    auto given = options.table.ranges.find(name);
+    if (given != options.table.ranges.end())
+      plan.setParameters(
+          value, affineParameters(given->second.first, given->second.second));
+    AffineParameters p = plan.parameters(value);
+    // No -0.
+    table.ranges[name] = {0.0 - static_cast<double>(p.zero) * p.scale,
+                          (255.0 - p.zero) * p.scale};
+  }
   warnOfSamples(*entry, statistics);
   warnOfChannels(*entry);
   LayerReports reports;
   if (report)
-    reports.plan(*entry, plan, statistics, options);
-  // A handful of samples is learned by heart, and at 8 bits there is little to
-  // gain.
-  constexpr int64_t enoughToFit = 16;
-  bool fits = options.fitWeights && (options.weightBits < 8 ||
-                                     statistics.sampleCount() >= enoughToFit);
-  OwningOpRef<ModuleOp> real;
-  if (fits || report)
-    real = module.clone();
-  Inserter inserter(*entry, plan, options);
+    reports.plan(*entry, plan, statistics, options, names);
+  OwningOpRef<ModuleOp> real = module.clone();
+  Inserter inserter(*entry, plan, options, names);
   inserter.run();
   std::vector<WeightedLayer> &layers = inserter.layers;
-  std::vector<std::vector<LayerConstants>> choices = {inserter.nearest};
-  if (options.biasCorrection)
-    choices.push_back(correctBiases(layers, inserter.nearest, statistics));
-  if (fits) {
-    auto refined = refineLayers(*entry, *findEntry(*real), layers,
-                                inserter.nearest, statistics, options.threads);
-    if (!refined)
-      return refined.takeError();
-    choices.resize(choices.size() + 1);
-    for (const RefinedLayer &layer : *refined)
-      choices.back().push_back(layer.plain);
-    if (options.biasCorrection) {
-      choices.resize(choices.size() + 1);
-      for (const RefinedLayer &layer : *refined)
-        choices.back().push_back(layer.corrected);
-    }
+  Fitter fitter(module, real.get(), layers, statistics, options);
+  std::vector<BitDecision> decisions(layers.size());
+  std::vector<bool> isOpen(layers.size(), false);
+  for (auto [i, layer] : llvm::enumerate(layers)) {
+    decisions[i].bits = layer.bits();
+    bool isGiven = options.table.bits.count(names.of(layer.operation()));
+    isOpen[i] = options.search && !isGiven;
+    if (isGiven)
+      decisions[i].why = "bits given";
   }
-  Status status =
-      installBest(module, layers, choices, statistics, options.threads);
-  if (!status || !report)
-    return status;
+  Result<Fitted> fitted = fitter.fit(isOpen);
+  if (!fitted)
+    return fitted.takeError();
+  if (options.search) {
+    auto chosen = chooseBits(module, layers, fitted->chosen, fitted->narrow,
+                             statistics, *options.search, options.threads);
+    if (!chosen)
+      return chosen.takeError();
+    for (auto [i, layer] : llvm::enumerate(layers))
+      if (isOpen[i]) {
+        decisions[i] = (*chosen)[i];
+        layer.setBits(decisions[i].bits);
+      }
+    isOpen.assign(layers.size(), false);
+    if (fitted = fitter.fit(isOpen); !fitted)
+      return fitted.takeError();
+  }
+  for (auto [layer, decision] : llvm::zip_equal(layers, decisions)) {
+    std::string name = names.of(layer.operation());
+    table.bits[name] = decision.bits;
+    reports.setBits(name, decision);
+  }
+  if (!report)
+    return {};
   report->samples = statistics.sampleCount();
+  report->table = std::move(table);
   return reports.measure(module, real.get(), statistics, *report);
 }
 

@@ -152,8 +152,7 @@ void RangePlan::decideGroups(bool realSums) {
     if (absorbed[i])
       continue;
     // Sums that only float operations read become fp32 as they are.
-    bool need =
-        op && integer.lookup(op) && !(realSums && canTakeRanges(op));
+    bool need = op && integer.lookup(op) && !(realSums && canTakeRanges(op));
     for (Operation *user : values[i].getUsers())
       need |= integer.lookup(user);
     if (need)
@@ -187,6 +186,15 @@ int64_t RangePlan::observedHistogram(Value value) const {
 
 AffineParameters RangePlan::parameters(Value value) const {
   return chosen[find(number.lookup(value))];
+}
+
+std::vector<Value> RangePlan::representatives() const {
+  std::vector<Value> result;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (find(static_cast<int64_t>(i)) == static_cast<int64_t>(i) && needed[i] &&
+        !fixed[i])
+      result.push_back(values[i]);
+  return result;
 }
 
 void RangePlan::choose(const std::vector<Histogram> &histograms,

@@ -49,6 +49,17 @@ public:
   /// is float too.
   bool isRanged(mlir::Operation *op) const { return ranged.contains(op); }
 
+  /// The values whose statistics say the parameters of their group, one for
+  /// each group that has parameters to choose, in order.
+  std::vector<mlir::Value> representatives() const;
+  mlir::Value representative(mlir::Value value) const {
+    return values[find(number.lookup(value))];
+  }
+  /// Sets the parameters of a representative's group.
+  void setParameters(mlir::Value value, AffineParameters parameters) {
+    chosen[find(number.lookup(value))] = parameters;
+  }
+
   /// From one histogram per group.
   void choose(const std::vector<Histogram> &histograms,
               const std::string &method);

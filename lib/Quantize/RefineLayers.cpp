@@ -200,25 +200,35 @@ private:
   Sums sums, crossSums;
 };
 
-/// Chooses scales and integers of all outputs.
-std::vector<int32_t> chooseIntegers(const WeightedLayer &layer,
-                                    const Geometry &geometry, Moments &moments,
-                                    Scales &scales, unsigned threads) {
-  std::vector<float> weights = layer.weights();
-  std::vector<int32_t> integers(weights.size());
-  std::vector<float> least = layer.leastScales();
-  int64_t k = geometry.k;
-  auto perGroup = [&](int64_t g, unsigned inner) {
-    RoundingProblem problem(moments.takeSum(g), k);
-    std::vector<double> cross = moments.takeCrossSum(g);
-    parallelFor(geometry.outputs, inner, [&](int64_t m) {
-      int64_t channel = g * geometry.outputs + m;
-      std::vector<float> row(k);
-      std::vector<int32_t> chosen(k);
-      int64_t base = channel * geometry.outputStride;
-      for (int64_t j = 0; j < k; ++j)
-        row[j] = weights[base + j * geometry.stride];
-      row = problem.retarget(row.data(), cross);
+/// The rounding problems of a layer, one for each group, and the real weights
+/// that are rounded in them.
+class LayerRounding {
+public:
+  LayerRounding(const WeightedLayer &layer, const Geometry &geometry,
+                Moments &moments, unsigned threads)
+      : geometry(geometry), targets(layer.weights()),
+        problems(geometry.groups) {
+    std::vector<std::vector<double>> cross(geometry.groups);
+    parallelFor(geometry.groups, threads, [&](int64_t g) {
+      problems[g].emplace(moments.takeSum(g), geometry.k);
+      cross[g] = moments.takeCrossSum(g);
+    });
+    forEachOutput(threads, [&](int64_t g, int64_t channel) {
+      std::vector<float> row = read(channel);
+      row = problems[g]->retarget(row.data(), cross[g]);
+      for (int64_t j = 0; j < this->geometry.k; ++j)
+        targets[at(channel, j)] = row[j];
+    });
+  }
+
+  /// Chooses scales and integers of all outputs, within the layer's limit.
+  std::vector<int32_t> choose(const WeightedLayer &layer, Scales &scales,
+                              unsigned threads) const {
+    std::vector<int32_t> integers(targets.size());
+    std::vector<float> least = layer.leastScales();
+    forEachOutput(threads, [&](int64_t g, int64_t channel) {
+      std::vector<float> row = read(channel);
+      std::vector<int32_t> chosen(row.size());
       float largest = 0;
       for (float w : row)
         largest = std::max(largest, std::fabs(w));
@@ -227,24 +237,37 @@ std::vector<int32_t> chooseIntegers(const WeightedLayer &layer,
           std::max(largest / static_cast<float>(layer.limit()), least[channel]);
       if (!(scale > 1e-20f))
         scale = 1;
-      scale = problem.chooseScale(row.data(), scale, least[channel],
-                                  layer.limit(), chosen.data());
-      for (int64_t j = 0; j < k; ++j)
-        integers[base + j * geometry.stride] = chosen[j];
+      scale = problems[g]->chooseScale(row.data(), scale, least[channel],
+                                       layer.limit(), chosen.data());
+      for (int64_t j = 0; j < geometry.k; ++j)
+        integers[at(channel, j)] = chosen[j];
     });
-  };
-  // Threads share the groups, or the outputs of the only one.
-  if (geometry.groups > 1)
-    parallelFor(geometry.groups, threads, [&](int64_t g) { perGroup(g, 1); });
-  else
-    perGroup(0, threads);
-  return integers;
-}
+    return integers;
+  }
 
-/// Means of the output channels over all samples.
-Result<std::vector<double>> outputMeans(LayerSweep &sweep,
-                                        const WeightedLayer &layer) {
-  Operation *op = layer.operation();
+private:
+  int64_t at(int64_t channel, int64_t j) const {
+    return channel * geometry.outputStride + j * geometry.stride;
+  }
+  std::vector<float> read(int64_t channel) const {
+    std::vector<float> row(geometry.k);
+    for (int64_t j = 0; j < geometry.k; ++j)
+      row[j] = targets[at(channel, j)];
+    return row;
+  }
+  template <typename F> void forEachOutput(unsigned threads, F f) const {
+    parallelFor(
+        geometry.groups * geometry.outputs, threads,
+        [&](int64_t channel) { f(channel / geometry.outputs, channel); });
+  }
+
+  Geometry geometry;
+  std::vector<float> targets;
+  std::vector<std::optional<RoundingProblem>> problems;
+};
+
+/// Means of the output channels of the operation that a sweep stands before.
+Result<std::vector<double>> outputMeans(LayerSweep &sweep, Operation *op) {
   std::vector<std::vector<double>> sums(sweep.samples());
   Status status = sweep.forEachSample(
       op,
@@ -264,6 +287,49 @@ Result<std::vector<double>> outputMeans(LayerSweep &sweep,
   return means;
 }
 
+// While layers are fitted, what the float and the quantized network have made
+// of every sample so far is in memory; that is at most this, unless the least
+// number of samples needs more.
+constexpr int64_t keptBytes = int64_t(192) << 20, leastSamples = 6;
+
+/// How many samples each operation of a float network is fitted to: as many as
+/// fit into memory there and everywhere behind it, for samples never leave.
+/// Where values are large, each sample has many input vectors, and few will do.
+llvm::DenseMap<Operation *, size_t> samplesAt(func::FuncOp entry) {
+  llvm::DenseMap<Value, int64_t> uses; // looked up only
+  auto bytes = [](Value value) -> int64_t {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    // A float, and the byte that it is in the quantized network.
+    return type ? type.getNumElements() * 5 : 0;
+  };
+  int64_t live = 0;
+  auto begin = [&](Value value) {
+    uses[value] = std::distance(value.use_begin(), value.use_end());
+    if (uses[value])
+      live += bytes(value);
+  };
+  for (Value argument : entry.getArguments())
+    begin(argument);
+  std::vector<std::pair<Operation *, int64_t>> liveAt;
+  for (Operation &op : entry.front()) {
+    if (isa<nn::ConstantOp>(op))
+      continue;
+    liveAt.emplace_back(&op, live);
+    for (Value result : op.getResults())
+      begin(result);
+    for (Value operand : op.getOperands())
+      if (uses.count(operand) && --uses[operand] == 0)
+        live -= bytes(operand);
+  }
+  llvm::DenseMap<Operation *, size_t> counts;
+  int64_t most = 0;
+  for (auto [op, size] : llvm::reverse(liveAt)) {
+    most = std::max(most, size);
+    counts[op] = std::max(leastSamples, keptBytes / std::max<int64_t>(most, 1));
+  }
+  return counts;
+}
+
 std::vector<Operation *> weightedOperations(func::FuncOp function) {
   std::vector<Operation *> result;
   for (Operation &op : function.front())
@@ -278,6 +344,7 @@ Result<std::vector<RefinedLayer>>
 refineLayers(func::FuncOp entry, func::FuncOp real,
              std::vector<WeightedLayer> &layers,
              const std::vector<LayerConstants> &nearest,
+             const std::vector<bool> &isNarrowWanted,
              const Statistics &statistics, unsigned threads) {
   OpBuilder builder(entry.getContext());
   std::vector<RefinedLayer> refined;
@@ -285,14 +352,22 @@ refineLayers(func::FuncOp entry, func::FuncOp real,
   LayerSweep realSweep(real, statistics.inputs, threads);
   std::vector<Operation *> weighted = weightedOperations(entry),
                            realWeighted = weightedOperations(real);
+  llvm::DenseMap<Operation *, size_t> counts = samplesAt(real);
   for (size_t i = 0; i < layers.size(); ++i) {
     WeightedLayer &layer = layers[i];
     Operation *op = layer.operation();
     std::optional<Geometry> geometry = geometryOf(layer);
-    refined.push_back({nearest[i], nearest[i]});
+    refined.push_back({nearest[i], nearest[i], std::nullopt});
+    if (isNarrowWanted[i])
+      refined[i].narrow = layer.nearest(kNarrowBits);
     if (!geometry || geometry->k == 0)
       continue;
-    if (Status status = sweep.advanceTo(op); !status)
+    auto position = std::find(weighted.begin(), weighted.end(), op);
+    Operation *realOp = realWeighted[position - weighted.begin()];
+    size_t count = counts.lookup(realOp);
+    if (Status status = sweep.advanceTo(op, count); !status)
+      return status.takeError();
+    if (Status status = realSweep.advanceTo(realOp, count); !status)
       return status.takeError();
     Moments moments(layer, *geometry, sweep.samples());
     Status status = sweep.forEachSample(
@@ -302,10 +377,6 @@ refineLayers(func::FuncOp entry, func::FuncOp real,
         });
     if (!status)
       return status.takeError();
-    auto position = std::find(weighted.begin(), weighted.end(), op);
-    Operation *realOp = realWeighted[position - weighted.begin()];
-    if (status = realSweep.advanceTo(realOp); !status)
-      return status.takeError();
     status = realSweep.forEachSample(
         realOp, [&](size_t sample, const std::vector<HostTensor> &operands) {
           moments.takeReal(sample, operands[0]);
@@ -314,23 +385,44 @@ refineLayers(func::FuncOp entry, func::FuncOp real,
     if (!status)
       return status.takeError();
     moments.add(threads);
-    Scales scales = layer.fullScales();
-    std::vector<int32_t> integers =
-        chooseIntegers(layer, *geometry, moments, scales, threads);
+    LayerRounding rounding(layer, *geometry, moments, threads);
     std::vector<float> bias = layer.bias();
-    refined[i].plain = layer.constants(scales, integers, bias);
-    refined[i].corrected = refined[i].plain;
-    layer.install(builder, refined[i].plain);
-    const std::vector<double> &expected = statistics.outputMeans(op);
-    if (!layer.hasBias() || expected.size() != bias.size())
-      continue;
-    Result<std::vector<double>> means = outputMeans(sweep, layer);
-    if (!means)
-      return means.takeError();
-    for (size_t c = 0; c < bias.size(); ++c)
-      bias[c] = static_cast<float>(bias[c] + expected[c] - (*means)[c]);
-    refined[i].corrected = layer.constants(scales, integers, bias);
-    layer.install(builder, refined[i].corrected);
+    // What the layer becomes with the bits that it has; left installed.
+    auto solve = [&](LayerConstants &plain,
+                     LayerConstants &corrected) -> Status {
+      Scales scales = layer.fullScales();
+      std::vector<int32_t> integers = rounding.choose(layer, scales, threads);
+      plain = layer.constants(scales, integers, bias);
+      corrected = plain;
+      layer.install(builder, plain);
+      if (!layer.hasBias())
+        return {};
+      Result<std::vector<double>> expected = outputMeans(realSweep, realOp);
+      if (!expected)
+        return expected.takeError();
+      Result<std::vector<double>> means = outputMeans(sweep, op);
+      if (!means)
+        return means.takeError();
+      if (expected->size() != bias.size() || means->size() != bias.size())
+        return {};
+      std::vector<float> shifted = bias;
+      for (size_t c = 0; c < bias.size(); ++c)
+        shifted[c] = static_cast<float>(bias[c] + (*expected)[c] - (*means)[c]);
+      corrected = layer.constants(scales, integers, shifted);
+      layer.install(builder, corrected);
+      return {};
+    };
+    if (isNarrowWanted[i]) {
+      LayerConstants plain;
+      int bits = layer.bits();
+      layer.setBits(kNarrowBits);
+      status = solve(plain, refined[i].narrow.emplace());
+      layer.setBits(bits);
+      if (!status)
+        return status.takeError();
+    }
+    if (status = solve(refined[i].plain, refined[i].corrected); !status)
+      return status.takeError();
   }
   return refined;
 }

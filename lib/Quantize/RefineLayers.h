@@ -10,6 +10,7 @@
 #define CIMC_LIB_QUANTIZE_REFINELAYERS_H
 
 #include "Calibration.h"
+#include "MixedPrecision.h"
 #include "WeightedLayer.h"
 
 namespace cimc::quantization {
@@ -17,6 +18,8 @@ namespace cimc::quantization {
 /// What one layer's weights and bias became.
 struct RefinedLayer {
   LayerConstants plain, corrected;
+  /// Corrected ones of `kNarrowBits`, where asked for.
+  std::optional<LayerConstants> narrow;
 };
 
 /// Walks over the layers of a network with pairs in it, in order. Each layer
@@ -25,7 +28,8 @@ struct RefinedLayer {
 /// there; its integers and scales are chosen by `RoundingProblem`, and its bias
 /// then moves so that every output channel keeps the mean it has in the float
 /// network ("corrected"; "plain" is the float bias, rounded). The corrected
-/// constants are left installed.
+/// constants are left installed. `isNarrowWanted`, by layer, asks for what the
+/// layer would be with fewer bits between layers as they are.
 ///
 /// Layers whose products are not one matrix for all samples (two activations,
 /// transposed or batched operands) keep the constants given in `layers`.
@@ -33,6 +37,7 @@ Result<std::vector<RefinedLayer>>
 refineLayers(mlir::func::FuncOp entry, mlir::func::FuncOp real,
              std::vector<WeightedLayer> &layers,
              const std::vector<LayerConstants> &nearest,
+             const std::vector<bool> &isNarrowWanted,
              const Statistics &statistics, unsigned threads);
 
 } // namespace cimc::quantization

@@ -33,11 +33,12 @@ Value makeDequantized(OpBuilder &builder, Location loc, Value integers) {
 }
 
 WeightedLayer::WeightedLayer(Operation *op, unsigned weightOperand,
-                             std::optional<float> inputScale, int32_t limit)
+                             std::optional<float> inputScale, int bits)
     : op(op), weightOperand(weightOperand), inputScale(inputScale),
-      bound(limit), weightLoc(op->getLoc()), biasLoc(op->getLoc()) {
+      weightBits(bits), weightLoc(op->getLoc()), biasLoc(op->getLoc()) {
   nn::ConstantOp weight = constantOf(op->getOperand(weightOperand));
   weightShape = cast<ShapedType>(weight.getResult().getType()).getShape().vec();
+  weightMatrix = cast<nn::WeightMatrixOpInterface>(op).getWeightMatrix();
   realWeights = weight.getValue();
   weightLoc = weight.getLoc();
   weightName = nodeName(weight);
@@ -75,7 +76,7 @@ Scales WeightedLayer::fullScales() const {
   });
   std::vector<float> least = leastScales();
   for (size_t c = 0; c < largest.size(); ++c) {
-    float scale = std::max(largest[c] / static_cast<float>(bound), least[c]);
+    float scale = std::max(largest[c] / static_cast<float>(limit()), least[c]);
     scales.scale.push_back(scale > 1e-20f ? scale : 1.0f);
   }
   scales.zero.assign(scales.scale.size(), 0);
@@ -99,9 +100,16 @@ std::vector<int32_t> WeightedLayer::roundToNearest(const Scales &scales) const {
   std::vector<int32_t> integers(values.size());
   forEachOnAxis(weightShape, channelAxis, [&](int64_t i, int64_t at) {
     integers[i] =
-        numerics::quantize(values[i], scales.scale[at], 0, {-bound, bound});
+        numerics::quantize(values[i], scales.scale[at], 0, {-limit(), limit()});
   });
   return integers;
+}
+
+LayerConstants WeightedLayer::nearest(int bits) const {
+  WeightedLayer other = *this;
+  other.setBits(bits);
+  Scales scales = other.fullScales();
+  return other.constants(scales, other.roundToNearest(scales), bias());
 }
 
 LayerConstants WeightedLayer::constants(const Scales &scales,
@@ -110,7 +118,7 @@ LayerConstants WeightedLayer::constants(const Scales &scales,
   MLIRContext *context = op->getContext();
   LayerConstants result;
   result.weightType = RankedTensorType::get(
-      weightShape, signedType(context, 8, -bound, bound, scales));
+      weightShape, signedType(context, 8, -limit(), limit(), scales));
   HostTensor tensor(DType::I8, weightShape);
   std::copy(integers.begin(), integers.end(), tensor.as<int8_t>());
   result.weights = toElementsAttr(tensor, context, weightName);

@@ -30,16 +30,21 @@ class WeightedLayer {
 public:
   /// Operand `weightOperand` (0 or 1) is the constant; `inputScale` is the
   /// other's scale, nothing where its range is taken while running: the bias
-  /// then stays float. Weights get integers in [-limit, limit].
+  /// then stays float. Weights get integers of `bits` bits, without the least.
   WeightedLayer(mlir::Operation *op, unsigned weightOperand,
-                std::optional<float> inputScale, int32_t limit);
+                std::optional<float> inputScale, int bits);
 
   mlir::Operation *operation() const { return op; }
-  int32_t limit() const { return bound; }
+  int bits() const { return weightBits; }
+  /// Integers of so many bits from now on.
+  void setBits(int bits) { weightBits = bits; }
+  int32_t limit() const { return (1 << (weightBits - 1)) - 1; }
   llvm::ArrayRef<int64_t> shape() const { return weightShape; }
   /// The axis of the weights that counts output channels; -1 where there is
   /// one scale for all.
   int64_t axis() const { return channelAxis; }
+  /// How the weights are matrices on arrays; nothing where they are not.
+  const std::optional<nn::WeightMatrix> &matrix() const { return weightMatrix; }
   bool hasBias() const { return bool(realBias); }
   /// The float numbers.
   std::vector<float> weights() const;
@@ -54,6 +59,8 @@ public:
   /// Rounds every weight to the nearest integer.
   std::vector<int32_t> roundToNearest(const Scales &scales) const;
 
+  /// Nearest integers of so many bits, and the bias as it is.
+  LayerConstants nearest(int bits) const;
   LayerConstants constants(const Scales &scales,
                            const std::vector<int32_t> &integers,
                            const std::vector<float> &bias) const;
@@ -64,9 +71,10 @@ private:
   mlir::Operation *op;
   unsigned weightOperand;
   std::optional<float> inputScale;
-  int32_t bound;
+  int weightBits;
   int64_t channelAxis = -1;
   std::vector<int64_t> weightShape;
+  std::optional<nn::WeightMatrix> weightMatrix;
   mlir::Location weightLoc, biasLoc;
   std::string weightName, biasName;
   mlir::ElementsAttr realWeights, realBias;

@@ -4,7 +4,8 @@ outputs are judged. Used by score.py.
 
 A task's inputs are arrays with a leading axis of samples, by name. `score`
 turns outputs, by name and with that axis too, into named figures; `targets`
-are the least (">=") or most ("<=") they may be. Percentages are 0 to 100.
+are the least (">=") or most ("<=") they may be, `w4a8_targets` those with
+weights of 4 bits. Percentages are 0 to 100.
 """
 
 import csv
@@ -29,6 +30,9 @@ class Task:
     needs_reference: bool = True
     # Compare every element with ONNX Runtime.
     oracle: bool = False
+    w4a8_targets: Dict[str, tuple] = field(default_factory=dict)
+    # Weights of these layers keep more bits than --precision says.
+    w4a8_bits: Dict[str, int] = field(default_factory=dict)
 
     def samples(self):
         return len(next(iter(self.inputs.values())))
@@ -76,7 +80,7 @@ def interval(share, count):
     return [round(100 * float(middle - half), 2), round(100 * float(middle + half), 2)]
 
 
-def classification(shared, model, inputs, labels, calibration, targets, oracle=False, background=0):
+def classification(shared, model, inputs, labels, calibration, targets, oracle=False, background=0, **w4a8):
     """Top-1 against labels and agreement with the unquantized model, all
     samples and those that did not calibrate."""
     path = shared / "models" / model / "predictions.json"
@@ -94,7 +98,7 @@ def classification(shared, model, inputs, labels, calibration, targets, oracle=F
                 result["held_out_agreement"] = percent(same[held])
         return result
 
-    return Task(inputs, calibration, score, targets, needs_reference=False, oracle=oracle)
+    return Task(inputs, calibration, score, targets, needs_reference=False, oracle=oracle, **w4a8)
 
 
 def mnist_images(shared):
@@ -130,7 +134,8 @@ def cifar(shared, normalized):
 def cifar_resnet20(shared):
     images, labels = cifar(shared, True)
     return classification(shared, "cifar_resnet20", {"input": images}, labels, np.arange(300),
-                          {"top1": (">=", 81.3), "agreement": (">=", 99.0)})
+                          {"top1": (">=", 81.3), "agreement": (">=", 99.0)},
+                          w4a8_targets={"top1": (">=", 81.0)})
 
 
 def tiny_resnet8(shared):
@@ -139,7 +144,7 @@ def tiny_resnet8(shared):
                           {"top1": (">=", 75.9)}, oracle=True)
 
 
-def tiny_dscnn(shared, model, calibration, targets, oracle):
+def tiny_dscnn(shared, model, calibration, targets, oracle, **w4a8):
     import onnx
     folder = shared / "data/kws01_mfcc_1000"
     graph = onnx.load(shared / "models/tiny_dscnn_qdq/model.onnx").graph
@@ -149,10 +154,10 @@ def tiny_dscnn(shared, model, calibration, targets, oracle):
     features = np.load(folder / "features_i8.npy").astype(np.float32)
     features = ((features - np.float32(zero)) * scale).reshape(-1, 1, 1, 49, 10).astype(np.float32)
     return classification(shared, model, {"input": features}, np.load(folder / "labels_u8.npy"), calibration,
-                          targets, oracle)
+                          targets, oracle, **w4a8)
 
 
-def imagenet(shared, model, name, normalized, background, targets):
+def imagenet(shared, model, name, normalized, background, targets, **w4a8):
     from PIL import Image
     folder = shared / "data/imagenet_sample_200"
     rows = list(csv.DictReader(open(folder / "labels.csv")))
@@ -166,7 +171,7 @@ def imagenet(shared, model, name, normalized, background, targets):
         images = (images - 127.5) / 127.5
     labels = np.array([int(row["class_index_0_999"]) for row in rows])
     return classification(shared, model, {name: images[:, None].astype(np.float32)}, labels,
-                          np.arange(0, 200, 4), targets, background=background)
+                          np.arange(0, 200, 4), targets, background=background, **w4a8)
 
 
 def gpt_nano_sort(shared):
@@ -205,7 +210,7 @@ def stories(shared):
         return result
 
     return Task({"input_ids": tokens[:, None]}, np.arange(16), score,
-                {"perplexity": ("<=", 2.238), "next_token": (">=", 98.0)})
+                {"perplexity": ("<=", 2.238), "next_token": (">=", 98.0)}, w4a8_targets={"perplexity": ("<=", 2.33)})
 
 
 def neumf(shared):
@@ -226,7 +231,8 @@ def neumf(shared):
                 "sqnr_db": sqnr(outputs, reference)}
 
     calibration = np.sort(np.random.default_rng(0).permutation(len(users))[:100])
-    return Task({"user": users, "item": items}, calibration, score, {"hr10": (">=", 67.07)})
+    return Task({"user": users, "item": items}, calibration, score, {"hr10": (">=", 67.07)},
+                w4a8_targets={"hr10": (">=", 66.0)})
 
 
 def signal_task(inputs, calibration, targets):
@@ -268,6 +274,9 @@ def two_samples(shared, model):
     return signal_task(inputs, np.arange(2), {"cosine": (">=", 0.99)})
 
 
+# The first and the last layer.
+SQUEEZENET_ENDS = {"Conv_0": 8, "Conv_61": 8}
+
 MODELS = {
     "mnist_cntk": mnist_cntk,
     "mnist_lstm_fp32": mnist_lstm,
@@ -275,9 +284,13 @@ MODELS = {
     "tiny_resnet8_qdq": tiny_resnet8,
     "tiny_dscnn_qdq": lambda s: tiny_dscnn(s, "tiny_dscnn_qdq", None, {"top1": (">=", 90.2)}, True),
     "tiny_dscnn_fp32": lambda s: tiny_dscnn(s, "tiny_dscnn_fp32", np.arange(200),
-                                            {"top1": (">=", 90.1), "agreement": (">=", 99.3)}, False),
-    "mobilenetv2_tf": lambda s: imagenet(s, "mobilenetv2_tf", "input", False, 1, {"agreement": (">=", 98.0)}),
-    "squeezenet1_1": lambda s: imagenet(s, "squeezenet1_1", "input", True, 0, {"agreement": (">=", 96.0)}),
+                                            {"top1": (">=", 90.1), "agreement": (">=", 99.3)}, False,
+                                            w4a8_targets={"top1": (">=", 89.8)}),
+    "mobilenetv2_tf": lambda s: imagenet(s, "mobilenetv2_tf", "input", False, 1, {"agreement": (">=", 98.0)},
+                                         w4a8_targets={"top1": (">=", 85.5), "agreement": (">=", 94.0)}),
+    "squeezenet1_1": lambda s: imagenet(s, "squeezenet1_1", "input", True, 0, {"agreement": (">=", 96.0)},
+                                        w4a8_targets={"top1": (">=", 64.5), "agreement": (">=", 88.0)},
+                                        w4a8_bits=SQUEEZENET_ENDS),
     "gpt_nano_sort": gpt_nano_sort,
     "stories260k_prefill64": stories,
     "neumf_ml1m": neumf,

@@ -4,7 +4,7 @@
 programs on the chip model and checks the answers.
 
 usage: score.py MODEL... [--shared DIR] [--limit N] [--chip NAME]
-                [--precision int8] [--uncalibrated] [--json FILE] [--table FILE.md]
+                [--precision int8|w4a8|float] [--uncalibrated] [--json FILE] [--table FILE.md]
 
 MODEL may be `all`. Models and data sets are not part of the repository; DIR is
 the folder that holds `models` and `data` (datasets.py says how they are used).
@@ -84,6 +84,9 @@ def score(model, args):
                      **{name: values[task.calibration] for name, values in task.inputs.items()})
             command += ["--calibrate", folder / "calibration.npz"]
             result["calibration_samples"] = len(task.calibration)
+        if args.precision == "w4a8" and calibrated and task.w4a8_bits:
+            (folder / "bits.txt").write_text("".join(f"bits {n} {name}\n" for name, n in task.w4a8_bits.items()))
+            command += ["--table", folder / "bits.txt"]
         report = json.loads(run(command)[0])
         result.update({k: report[k] for k in COSTS})
         outputs, result["run_s"] = chip_outputs(args.cimc, folder / "p.cimx", [], inputs, folder / "chip")
@@ -100,11 +103,12 @@ def score(model, args):
             task.targets.update(compared=(">=", 1), mismatches=("<=", 0))
     result.update(figures)
     result["run_s"] = round(result["run_s"], 2)
-    if args.limit is None and args.precision == "int8" and not args.uncalibrated:
-        result["targets"] = {name: f"{sign} {bound}" for name, (sign, bound) in task.targets.items()}
-        result["missed"] = missed(figures, task.targets)
+    targets = {"int8": task.targets, "w4a8": task.w4a8_targets}.get(args.precision)
+    if targets is not None and args.limit is None and not args.uncalibrated:
+        result["targets"] = {name: f"{sign} {bound}" for name, (sign, bound) in targets.items()}
+        result["missed"] = missed(figures, targets)
         # A miss that is known, and no worse than it was.
-        known = {name: (task.targets[name][0], float(value)) for name, value in
+        known = {name: (targets[name][0], float(value)) for name, value in
                  (pair.split("=") for pair in args.known_miss) if name in result["missed"]}
         worse = missed(figures, known)
         result["known_misses"] = {name: result["missed"].pop(name) for name in known if name not in worse}

@@ -39,6 +39,10 @@ struct CompileOptions {
   int memoryPercent = 100;
   std::string precision = "int8";
   std::string method = "mse"; ///< of QuantizeOptions
+  QuantizationTable table;    ///< of QuantizeOptions
+  /// Of `BitSearch`, for precision "mixed"; `fit`: a chip, "" for `chip`.
+  std::string fit;
+  std::optional<double> maxDropDb, minCosine;
   /// Fill `Compilation::quantized`.
   bool reportLayers = false;
   std::string calibrate; ///< directory, .npz or .npy; "" for none
@@ -85,6 +89,10 @@ struct Compilation {
 /// What the quantizer is told; Unsupported for a precision that it does not
 /// have.
 Result<QuantizeOptions> quantizeOptions(const CompileOptions &options);
+
+/// What `--precision mixed` asks: costs are row groups of the arrays of a chip,
+/// and a network fits where it can be placed and scheduled.
+Result<BitSearch> bitSearch(const CompileOptions &options);
 
 /// Compiles the model in `path`, told apart by content, as far as
 /// `options.to`. On failure the error's message holds all error diagnostics.

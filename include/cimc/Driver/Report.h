@@ -65,8 +65,9 @@ Json ioJson(const std::vector<ModelIO> &ios);
 /// JSON as text; invalid UTF-8 is replaced, never an exception.
 std::string dump(const Json &json);
 
-/// What quantizing did to each layer: a table for people, "" where there are
-/// none, and a list of objects.
+/// What quantizing did to the outputs, in a line, and to each layer: a table
+/// for people, both "" where there are no layers, and a list of objects.
+std::string quantizationText(const QuantizeReport &report);
 std::string quantizationTable(const QuantizeReport &report);
 Json quantizationJson(const QuantizeReport &report);
 

@@ -9,17 +9,54 @@
 #ifndef CIMC_QUANTIZE_QUANTIZE_H
 #define CIMC_QUANTIZE_QUANTIZE_H
 
+#include "NN/WeightMatrix.h"
 #include "cimc/Support/HostTensor.h"
 #include "cimc/Support/Status.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cimc {
+
+/// Choices by name: what the quantizer chose, or what a person has chosen
+/// instead of it.
+struct QuantizationTable {
+  /// Bits of the weights of layers, by the node's name. Of several nodes of one
+  /// name the second is "NAME#2", and so on.
+  std::map<std::string, int> bits;
+  /// Least and largest number of tensors, by the name of the input, or of the
+  /// node that computes them, in the same way.
+  std::map<std::string, std::pair<double, double>> ranges;
+};
+
+/// Lines `bits N LAYER` and `range LOW HIGH TENSOR`; what follows a `#` at the
+/// begin of a line is a comment. Reading what was written gives the same
+/// parameters in every bit.
+std::string printTable(const QuantizationTable &table);
+/// Errors (InvalidInput) name the line: neither form, a number that is none, 2
+/// to 8 bits exceeded, a range without 0 or of no width, a name given twice.
+Result<QuantizationTable> parseTable(const std::string &text);
+
+/// Lets the quantizer choose the bits of each layer's weights, 4 or 8.
+struct BitSearch {
+  /// What the weights of an operation take on the chip, in any unit.
+  std::function<int64_t(const nn::WeightMatrix &, int bits)> cost;
+  /// Whether a network quantized so fits the chip. With it, the most accurate
+  /// network is taken that does; without it, the cheapest within the limits
+  /// below.
+  std::function<Result<bool>(mlir::ModuleOp)> fits;
+  /// How many dB the output's SQNR may be below that of 8-bit weights.
+  std::optional<double> maxDropDb;
+  /// The least cosine between the outputs and the float network's.
+  std::optional<double> minCosine;
+};
 
 /// How the built-in post-training quantizer chooses.
 struct QuantizeOptions {
@@ -36,10 +73,14 @@ struct QuantizeOptions {
   /// Choose integer weights by what they do to each layer's output on some of
   /// the samples, instead of the nearest.
   bool fitWeights = true;
-  /// Matrix products whose input is made in float take its range row by row while
-  /// they run (rule R14), and sums that only float operations read become fp32 as
-  /// they are: what standard QDQ models cannot say.
+  /// Matrix products whose input is made in float take its range row by row
+  /// while they run (rule R14), and sums that only float operations read become
+  /// fp32 as they are: what standard QDQ models cannot say.
   bool rowRanges = true;
+  /// Bits and ranges that are not to be chosen.
+  QuantizationTable table;
+  /// If set, `weightBits` must be 8.
+  std::optional<BitSearch> search;
   // Of the ways to choose weights and biases that these allow, the one is taken
   // whose outputs on samples held out come nearest to the float model's.
 };
@@ -58,12 +99,20 @@ struct QuantizedLayer {
   double sqnrDb = 0, cosine = 0;
   /// Output channels of zeros only.
   int64_t deadChannels = 0;
+  /// Where bits were searched: how far the output's SQNR falls with 4-bit
+  /// weights in this layer alone, and what they save in `BitSearch::cost`.
+  std::optional<double> dropDb;
+  int64_t saved = 0;
   std::string why;
 };
 
 struct QuantizeReport {
   int64_t samples = 0;
   std::vector<QuantizedLayer> layers; ///< in order
+  /// The outputs against the float network's, on the samples held out.
+  double sqnrDb = 0, cosine = 0;
+  /// All choices, to be given again.
+  QuantizationTable table;
 };
 
 /// Calibration samples: for each, one tensor per argument of the entry
@@ -93,13 +142,14 @@ bool hasQuantizedTypes(mlir::ModuleOp module);
 /// scale s_input * s_weight; where that would overflow, s_weight is enlarged
 /// (rule R7).
 ///
-/// Errors: no samples, a sample that does not fit the arguments
-/// (InvalidInput), an unknown method or bit width (Usage), a module that is
-/// quantized already (Usage), and those of the evaluator.
-/// Warns, with the likely cause, where the samples are few or do not cover what
-/// they themselves show, and of channels of zeros. `report`, if given, takes a
-/// row for each weighted operation; that costs another evaluation of the
-/// samples held out.
+/// Errors: a name in the table that the network does not have (InvalidInput),
+/// no network within the limits of the search (AccuracyMissed), no samples, a
+/// sample that does not fit the arguments (InvalidInput), an unknown method or
+/// bit width (Usage), a module that is quantized already (Usage), and those of
+/// the evaluator. Warns, with the likely cause, where the samples are few or do
+/// not cover what they themselves show, and of channels of zeros. `report`, if
+/// given, takes a row for each weighted operation; that costs another
+/// evaluation of the samples held out.
 Status quantizeModule(mlir::ModuleOp module, SampleSource &samples,
                       const QuantizeOptions &options,
                       QuantizeReport *report = nullptr);
