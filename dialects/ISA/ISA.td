@@ -212,6 +212,22 @@ def ISA_SendOp : ISA_Record<"send", 0x17, [
 }
 
 //===----------------------------------------------------------------------===//
+// DRAM
+//===----------------------------------------------------------------------===//
+
+def ISA_LoadOp : ISA_Record<"load", 0x18, [
+    Unsigned<"dst", 16, "view">, Affine<"dst_row", "row of dst">, Affine<"line", "first line of 64 bytes in DRAM">]> {
+  let summary = "reads a row from DRAM: pixels x channels, adjacent";
+  let description = [{ DRAM is `dram.size_mb` beside the chip, in lines of 64 bytes. A byte of it is touched by one
+    stream only, and every sample finds it zero. The stream goes on when the row is there. }];
+}
+def ISA_StoreOp : ISA_Record<"store", 0x19, [
+    Unsigned<"src", 16, "view">, Affine<"src_row", "row of src">, Affine<"line", "first line of 64 bytes in DRAM">]> {
+  let summary = "writes a row to DRAM: pixels x channels, adjacent";
+  let description = [{ The stream goes on when the row has left the core; a later `load` of it waits for it. }];
+}
+
+//===----------------------------------------------------------------------===//
 // Arrays
 //===----------------------------------------------------------------------===//
 

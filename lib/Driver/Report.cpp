@@ -213,6 +213,7 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
   json["tdp_w"] = program.chip.power.tdp_w;
   json["utilization"] = cost.utilization;
   json["macs"] = cost.macs;
+  json["array_switching"] = cost.array_switching;
   json["arrays_used"] = program.macrosUsed();
   json["arrays_total"] = program.chip.macros();
   json["cores_used"] = program.cores.size();

@@ -127,6 +127,17 @@ static Status evaluate(const CommandLine &line, const std::string &level,
   return finish({});
 }
 
+/// What a run costs at the activity of the first sample's data.
+static Result<CostReport> activityCost(const Machine &machine,
+                                       const InputSet &inputs) {
+  CostReport cost;
+  auto outputs = machine.simulator->runTimed(
+      inputs.isBatch() ? inputs.sample(0) : inputs.tensors, cost, true);
+  if (!outputs)
+    return outputs.takeError();
+  return cost;
+}
+
 /// The first values of a tensor, for people.
 static std::string preview(const HostTensor &tensor) {
   Result<HostTensor> values = convertTo(tensor, DType::F32);
@@ -194,6 +205,7 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
     for (auto [option, name] : {std::pair(Option::Trace, "--trace"),
                                 std::pair(Option::BitPlanes, "--bit-planes"),
                                 std::pair(Option::Faults, "--faults"),
+                                std::pair(Option::Energy, "--energy"),
                                 std::pair(Option::Rate, "--rate")})
       if (line.has(option))
         return usage(fmt::format("{} is for --level isa", name));
@@ -292,8 +304,12 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
                              inputs->samples == 1 ? "" : "s", seconds);
 
   if (machine.program) {
-    Result<CostReport> cost = machine.isTimed ? Result<CostReport>(machine.cost)
-                                              : machine.simulator->time();
+    // Activity is that of one sample, the same one on any number of threads.
+    bool activity = line.get(Option::Energy, "constants") == "activity";
+    Result<CostReport> cost = activity ? activityCost(machine, *inputs)
+                              : machine.isTimed
+                                  ? Result<CostReport>(machine.cost)
+                                  : machine.simulator->time();
     if (!cost)
       return cost.takeError();
     addCost(output.json, *machine.program, *cost);
@@ -312,6 +328,11 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
                     machine.program->chip.name, withUnit(cost->latency_ns, "s"),
                     withUnit(cost->period_ns, "s"),
                     withUnit(cost->energy_nj, "J"), cost->average_power_w);
+    if (activity)
+      output.text += fmt::format("of the gates between inputs and weights "
+                                 "{:.3g} % switch in a cycle; the chip's "
+                                 "constants assume 25 %\n",
+                                 100 * cost->array_switching);
     output.text += wearText(machine.program->chip, *cost, wear);
     if (line.has(Option::Faults)) {
       const FaultReport &faults = machine.simulator->faultReport();

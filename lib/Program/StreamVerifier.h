@@ -64,6 +64,16 @@ public:
   }
   void operator()(const isa::Post &r) { producer(r.channel, r.producer, true); }
   void operator()(const isa::Send &r);
+  void operator()(const isa::Load &r) {
+    const isa::View &dst = view("dst", r.dst, Any);
+    row("dst_row", dst, r.dst_row);
+    dram(dst, r.line);
+  }
+  void operator()(const isa::Store &r) {
+    const isa::View &src = view("src", r.src, Any);
+    row("src_row", src, r.src_row);
+    dram(src, r.line);
+  }
   void operator()(const isa::Mvm &r);
 #define CIMC_DECLARE(type) void operator()(const isa::type &r);
   CIMC_VECTOR_RECORDS(CIMC_DECLARE)
@@ -101,6 +111,8 @@ private:
   /// One fp32 number a row.
   void units(uint16_t id, const isa::Affine &index);
   void levels(uint8_t count);
+  /// The lines that a row of a view takes in DRAM.
+  void dram(const isa::View &v, const isa::Affine &line);
   void element(const char *field, const isa::View &v, Wide low, Wide high);
   /// A view held whole, small enough to be gathered; its elements.
   Wide whole(const char *field, const isa::View &v);

@@ -413,6 +413,7 @@ Status Verifier::run() {
     return status;
   if (Status status = verifyMemory(); !status)
     return status;
+  std::vector<DramUse> dram;
   for (CoreTables &core : tables.byCore) {
     if (Status status = verifyDescriptors(core); !status)
       return status;
@@ -424,7 +425,15 @@ Status Verifier::run() {
         return status;
     if (Status status = verifyMemoryUse(tables, core, uses); !status)
       return status;
+    for (uint32_t s = 0; s < uses.size(); ++s)
+      for (DramUse use : uses[s].dram) {
+        use.core = static_cast<uint32_t>(&core - tables.byCore.data());
+        use.stream = s;
+        dram.push_back(use);
+      }
   }
+  if (Status status = verifyDram(tables, std::move(dram)); !status)
+    return status;
   if (Status status = verifyRepairs(); !status)
     return status;
   return verifyCounters(tables);

@@ -79,9 +79,21 @@ struct Access {
   }
 };
 
-/// What a stream uses of its core.
+/// Bytes of DRAM that a stream may touch.
+struct DramUse {
+  int64_t begin = 0, end = 0;
+  uint32_t core = 0, stream = 0; ///< the core's index
+
+  bool operator<(const DramUse &o) const {
+    return std::tie(begin, end, core, stream) <
+           std::tie(o.begin, o.end, o.core, o.stream);
+  }
+};
+
+/// What a stream uses of its core, and of DRAM.
 struct StreamUse {
   std::set<Access> accesses;
+  std::vector<DramUse> dram;             ///< core and stream are not set
   std::set<uint32_t> consumes, produces; ///< indices of this core's channels
 };
 
@@ -95,6 +107,9 @@ Status verifyStream(const Tables &tables, const CoreTables &core,
 /// any other byte belongs to one stream. `uses` are those of its streams.
 Status verifyMemoryUse(const Tables &tables, const CoreTables &core,
                        const std::vector<StreamUse> &uses);
+
+/// No byte of DRAM is touched by two streams.
+Status verifyDram(const Tables &tables, std::vector<DramUse> uses);
 
 /// Every channel has its producers and consumers, every row is written and
 /// freed once, and a run of the counters over two samples ends.

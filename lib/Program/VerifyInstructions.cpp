@@ -152,6 +152,21 @@ void StreamVerifier::covers(const char *field, const isa::View &src,
                      dst.channels));
 }
 
+void StreamVerifier::dram(const isa::View &v, const isa::Affine &line) {
+  Interval lines = range(line);
+  Wide bytes = Wide(v.pixels) * v.channels * elementBytes(v.type);
+  Wide size = Wide(chip.dram.size_mb) << 20;
+  if (lines.low < 0 || lines.high * Wide(isa::dramLineBytes) + bytes > size)
+    return fail(fmt::format("{} bytes from line {} to {} on, but the chip has "
+                            "{} MB of DRAM, lines 0 to {}",
+                            text(bytes), lines.low, lines.high,
+                            chip.dram.size_mb,
+                            text(size / isa::dramLineBytes - 1)));
+  auto end = static_cast<int64_t>(lines.high * isa::dramLineBytes + bytes);
+  if (bytes > 0)
+    use.dram.push_back({lines.low * isa::dramLineBytes, end});
+}
+
 //===----------------------------------------------------------------------===//
 // Control
 //===----------------------------------------------------------------------===//

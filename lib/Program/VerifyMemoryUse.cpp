@@ -146,3 +146,26 @@ Status verifier::verifyMemoryUse(const Tables &tables, const CoreTables &core,
                                  const std::vector<StreamUse> &uses) {
   return MemoryUse(tables, core, uses).run();
 }
+
+Status verifier::verifyDram(const Tables &tables, std::vector<DramUse> uses) {
+  std::sort(uses.begin(), uses.end());
+  auto name = [&](const DramUse &use) {
+    const CoreProgram &core = *tables.byCore[use.core].core;
+    return fmt::format("core {}, stream {} ('{}')", core.id, use.stream,
+                       core.streams[use.stream].layer);
+  };
+  const DramUse *furthest = nullptr;
+  for (const DramUse &use : uses) {
+    if (furthest && use.begin < furthest->end &&
+        std::tie(use.core, use.stream) !=
+            std::tie(furthest->core, furthest->stream))
+      return invalid(fmt::format(
+          "{}: bytes {} to {} of DRAM overlap bytes {} to {}, which belong to "
+          "{}; streams share memory through channels only",
+          name(use), use.begin, use.end - 1, furthest->begin, furthest->end - 1,
+          name(*furthest)));
+    if (!furthest || use.end > furthest->end)
+      furthest = &use;
+  }
+  return {};
+}

@@ -16,8 +16,8 @@ namespace cimc::sim {
 
 const char *componentName(int component) {
   constexpr const char *names[componentCount] = {
-      "array_read", "array_mac", "array_sums", "sram",
-      "vector",     "noc",       "nop",        "host"};
+      "array_read", "array_mac", "array_sums", "sram", "vector",
+      "noc",        "nop",       "host",       "dram"};
   return names[component];
 }
 
@@ -49,25 +49,36 @@ Costs::Costs(const ChipSpec &spec)
                       [](ChipSpec &c) {
                         c.nop.pj_per_bit_hop = 0;
                         c.host.pj_per_bit = 0;
+                        c.dram.pj_per_bit = 0;
                       })),
       onlyNop(changed(spec,
                       [](ChipSpec &c) {
                         c.noc.pj_per_bit_hop = 0;
                         c.host.pj_per_bit = 0;
+                        c.dram.pj_per_bit = 0;
                       })),
       onlyHost(changed(spec,
                        [](ChipSpec &c) {
                          c.noc.pj_per_bit_hop = 0;
                          c.nop.pj_per_bit_hop = 0;
+                         c.dram.pj_per_bit = 0;
+                       })),
+      onlyDram(changed(spec,
+                       [](ChipSpec &c) {
+                         c.noc.pj_per_bit_hop = 0;
+                         c.nop.pj_per_bit_hop = 0;
+                         c.host.pj_per_bit = 0;
                        })),
       model(chip), readModel(onlyRead), macModel(onlyMac), sumsModel(onlySums),
-      nocModel(onlyNoc), nopModel(onlyNop), hostModel(onlyHost) {}
+      nocModel(onlyNoc), nopModel(onlyNop), hostModel(onlyHost),
+      dramModel(onlyDram) {}
 
 Energy Costs::transfer(int64_t from, int64_t to, int64_t bytes) const {
   Energy e;
   e.nj[NetworkOnChip] = nocModel.transfer(from, to, bytes).nj;
   e.nj[NetworkOnPackage] = nopModel.transfer(from, to, bytes).nj;
   e.nj[HostLink] = hostModel.transfer(from, to, bytes).nj;
+  e.nj[DramMemory] = dramModel.transfer(from, to, bytes).nj;
   return e;
 }
 
@@ -80,7 +91,8 @@ class Work {
 public:
   Work(const Costs &costs, const Machine &machine, const StreamInfo &stream,
        const StreamState &at)
-      : costs(costs), core(machine.cores[stream.core]), at(at) {}
+      : costs(costs), core(machine.cores[stream.core]), at(at),
+        banks(costs.costModel().chip(), core.source->id) {}
 
   int64_t operations = 0;
   bool isFloat = false;
@@ -97,14 +109,20 @@ public:
   void operator()(const isa::Post &) {}
   void operator()(const isa::Send &r) {
     const isa::View &v = view(r.src);
-    access(v.address, rowBytes(v));
+    access(v, rowBytes(v));
+  }
+  void operator()(const isa::Load &r) {
+    access(view(r.dst), rowBytes(view(r.dst)));
+  }
+  void operator()(const isa::Store &r) {
+    access(view(r.src), rowBytes(view(r.src)));
   }
   void operator()(const isa::Mvm &r) {
     // Each window's values are read once for all macros; sums are written.
     int64_t pixels = mvmPixels(r, at);
     const isa::View &src = view(r.src), &dst = view(r.dst);
-    access(src.address, pixels * r.k_size * elementBytes(src.type));
-    access(dst.address,
+    access(src, pixels * r.k_size * elementBytes(src.type));
+    access(dst,
            pixels * r.columns * elementBytes(VI32) * (r.accumulate ? 2 : 1));
   }
   void operator()(const isa::Requantize &r) {
@@ -113,17 +131,17 @@ public:
                                                     evaluate(r.dst_pixel, at));
     int64_t n = std::max<int64_t>(pixels, 0) * dst.channels;
     operations = n;
-    access(view(r.src).address, n * 4);
+    access(view(r.src), n * 4);
     access(r.constants, int64_t{dst.channels} * 8);
-    access(dst.address, n * elementBytes(dst.type));
+    access(dst, n * elementBytes(dst.type));
   }
   void operator()(const isa::Unit &r) {
     const isa::View &src = view(r.src);
     int64_t rows = core.windows[r.window].kernel_rows;
     operations = rows * src.pixels * src.channels;
     isFloat = true;
-    access(src.address, rows * rowBytes(src));
-    access(view(r.dst).address, rowBytes(view(r.dst)));
+    access(src, rows * rowBytes(src));
+    access(view(r.dst), rowBytes(view(r.dst)));
   }
   void operator()(const isa::Digits &r) {
     // Scaling and rounding; taking the digits apart is wiring.
@@ -131,8 +149,8 @@ public:
     int64_t rows = core.windows[r.window].kernel_rows;
     operations = rows * src.pixels * src.channels;
     isFloat = true;
-    access(src.address, rows * rowBytes(src));
-    access(view(r.dst).address, rowBytes(view(r.dst)));
+    access(src, rows * rowBytes(src));
+    access(view(r.dst), rowBytes(view(r.dst)));
   }
   void operator()(const isa::Combine &r) {
     // Two wide additions, a conversion, the bias.
@@ -142,9 +160,9 @@ public:
     int64_t n = std::max<int64_t>(pixels, 0) * dst.channels;
     operations = 4 * n;
     isFloat = true;
-    access(view(r.src).address, n * r.digits * 4);
+    access(view(r.src), n * r.digits * 4);
     access(r.constants, int64_t{dst.channels} * 8);
-    access(dst.address, n * 4);
+    access(dst, n * 4);
   }
   void operator()(const isa::AddQ &r) {
     operations = 2 * elements(r.dst);
@@ -182,12 +200,12 @@ public:
     int64_t n = int64_t{p.count0} * p.count1 * p.count2 * p.count3 * p.count4 *
                 p.count5;
     operations = n;
-    access(view(r.src).address, n * p.element_bytes);
-    access(view(r.dst).address, n * p.element_bytes);
+    access(view(r.src), n * p.element_bytes);
+    access(view(r.dst), n * p.element_bytes);
   }
   void operator()(const isa::Fill &r) {
     operations = elements(r.dst);
-    access(view(r.dst).address, rowBytes(view(r.dst)));
+    access(view(r.dst), rowBytes(view(r.dst)));
   }
   void operator()(const isa::SoftmaxQ &r) {
     // Maximum; look-up and sum; scaling.
@@ -216,7 +234,7 @@ public:
   void operator()(const isa::Matmul &r) {
     operations = int64_t{r.batch} * r.m * r.k * r.n;
     for (uint16_t v : {r.a, r.b, r.dst})
-      access(view(v).address, rowBytes(view(v)) * view(v).rows);
+      access(view(v), rowBytes(view(v)) * view(v).rows);
   }
   void operator()(const isa::Map &r) {
     int64_t each =
@@ -227,7 +245,7 @@ public:
     isFloat = view(r.a).type == VF32;
     rows(r.a, r.dst);
     if (r.b != r.a)
-      access(view(r.b).address, rowBytes(view(r.b)));
+      access(view(r.b), rowBytes(view(r.b)));
   }
   void operator()(const isa::Select &r) {
     operations = elements(r.dst);
@@ -252,18 +270,18 @@ public:
     // A pass over the channels for every one that is found.
     operations = elements(r.src) * view(r.dst).channels;
     isFloat = view(r.src).type == VF32;
-    access(view(r.src).address, operations * elementBytes(view(r.src).type));
-    access(view(r.dst).address, rowBytes(view(r.dst)));
+    access(view(r.src), operations * elementBytes(view(r.src).type));
+    access(view(r.dst), rowBytes(view(r.dst)));
   }
   void operator()(const isa::Gather &r) {
     operations = wholeElements(r.dst);
-    access(view(r.a).address, operations * elementBytes(view(r.a).type));
+    access(view(r.a), operations * elementBytes(view(r.a).type));
     wholes(r.b, r.dst);
   }
   void operator()(const isa::Scatter &r) {
     operations = wholeElements(r.a);
     isFloat = view(r.a).type == VF32;
-    access(view(r.dst).address, 2 * operations * elementBytes(view(r.a).type));
+    access(view(r.dst), 2 * operations * elementBytes(view(r.a).type));
     wholes(r.a, r.b);
   }
   void operator()(const isa::MatmulF32 &r) {
@@ -272,7 +290,7 @@ public:
     isFloat = true;
     rows(r.a, r.dst);
     int64_t b = rowBytes(view(r.b)) * (r.shared ? view(r.b).rows : 1);
-    access(view(r.b).address, b * view(r.dst).pixels);
+    access(view(r.b), b * view(r.dst).pixels);
   }
   void operator()(const isa::SumPool &r) {
     operations = windowed(r.src, r.window, r.dst);
@@ -290,14 +308,11 @@ private:
   int64_t elements(uint16_t id) const {
     return int64_t{view(id).pixels} * view(id).channels;
   }
-  static int64_t rowBytes(const isa::View &v) {
-    return int64_t{v.pixels} * v.channels * elementBytes(v.type);
-  }
   int64_t wholeElements(uint16_t id) const {
     return elements(id) * view(id).rows;
   }
   template <typename... Ids> void wholes(Ids... ids) {
-    (access(view(ids).address, rowBytes(view(ids)) * view(ids).rows), ...);
+    (access(view(ids), rowBytes(view(ids)) * view(ids).rows), ...);
   }
   int64_t taps(uint16_t window) const {
     const isa::Window &w = core.windows[window];
@@ -305,21 +320,32 @@ private:
   }
   void access(int64_t address, int64_t bytes) {
     sramNj += costs.sram(address, bytes);
+    banks.add(address, bytes);
+  }
+  /// `bytes` in all, of the pixels of a row. The row in slot 0 stands for all.
+  void access(const isa::View &v, int64_t bytes) {
+    sramNj += costs.sram(v.address, bytes);
+    if (int64_t row = rowBytes(v))
+      banks.add(v.address, v.pixel_pitch, row / v.pixels, v.pixels,
+                static_cast<double>(bytes) / static_cast<double>(row));
   }
   template <typename... Ids> void rows(Ids... ids) {
-    (access(view(ids).address, rowBytes(view(ids))), ...);
+    (access(view(ids), rowBytes(view(ids))), ...);
   }
   /// Every tap of the window is an operation and a read.
   int64_t windowed(uint16_t src, uint16_t window, uint16_t dst) {
     int64_t n = elements(dst) * taps(window);
-    access(view(src).address, n * elementBytes(view(src).type));
-    access(view(dst).address, rowBytes(view(dst)));
+    access(view(src), n * elementBytes(view(src).type));
+    access(view(dst), rowBytes(view(dst)));
     return n;
   }
 
   const Costs &costs;
   const CoreInfo &core;
   const StreamState &at;
+
+public:
+  BankLoad banks;
 };
 
 } // namespace
@@ -348,6 +374,15 @@ OpCost Costs::instruction(const Machine &machine, const StreamInfo &stream,
   Work work(*this, machine, stream, at);
   std::visit(work, *op.record);
   cost.energy.nj[Sram] = work.sramNj;
+  cost.bankNs = work.banks.ns();
+  if (const auto *r = std::get_if<isa::Send>(op.record))
+    if (const ChannelInfo &to = machine.channels[op.channel]; to.core >= 0) {
+      const isa::View &v = machine.cores[stream.core].views[r->src];
+      BankLoad banks(chip, machine.cores[to.core].source->id);
+      banks.add(int64_t{to.record.address} + r->offset, r->pitch,
+                v.channels * elementBytes(v.type), v.pixels, 1);
+      cost.targetBankNs = banks.ns();
+    }
   if (const auto *r = std::get_if<isa::Mvm>(op.record)) {
     const CoreInfo &core = machine.cores[stream.core];
     int64_t macros = __builtin_popcount(r->macros);

@@ -64,6 +64,22 @@ void Executor::operator()(const isa::Send &r) {
   movePieces(to, r.pitch, src.data, src.pixelStride, bytes, src.pixels);
 }
 
+void Executor::operator()(const isa::Load &r) {
+  Row dst = row(r.dst, r.dst_row);
+  int64_t bytes = dst.channels * elementBytes(dst.type);
+  const uint8_t *from =
+      state.dram.get() + evaluate(r.line, at) * isa::dramLineBytes;
+  movePieces(dst.data, dst.pixelStride, from, bytes, bytes, dst.pixels);
+}
+
+void Executor::operator()(const isa::Store &r) {
+  Row src = row(r.src, r.src_row);
+  int64_t bytes = src.channels * elementBytes(src.type);
+  uint8_t *to = state.dram.get() + evaluate(r.line, at) * isa::dramLineBytes;
+  movePieces(to, bytes, src.data, src.pixelStride, bytes, src.pixels);
+  state.dramTouched = true;
+}
+
 void Executor::operator()(const isa::Requantize &r) {
   Row src = row(r.src, r.src_row), dst = row(r.dst, r.dst_row);
   int64_t first = evaluate(r.dst_pixel, at), channels = dst.channels;

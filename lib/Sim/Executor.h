@@ -96,6 +96,8 @@ public:
   void operator()(const isa::Acquire &) {}
   void operator()(const isa::Post &) {}
   void operator()(const isa::Send &r);
+  void operator()(const isa::Load &r);
+  void operator()(const isa::Store &r);
   void operator()(const isa::Mvm &r) {
     if (state.bitPlanes)
       executeMvmBitPlanes(machine, state, stream, r, *op.mvm, at);

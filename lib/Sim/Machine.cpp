@@ -265,21 +265,42 @@ struct Lowering {
 };
 } // namespace
 
+int64_t Machine::dramEnd(const CoreInfo &core,
+                         const isa::Instruction &instruction,
+                         const std::vector<int64_t> &loops) {
+  const auto *load = std::get_if<isa::Load>(&instruction);
+  const auto *store = std::get_if<isa::Store>(&instruction);
+  if (!load && !store)
+    return 0;
+  const isa::Affine &line = load ? load->line : store->line;
+  int64_t last = line.add;
+  int32_t factors[] = {line.mul0, line.mul1};
+  for (size_t i = 0; i < loops.size() && i < 2; ++i)
+    last += std::max<int64_t>(factors[i], 0) * (loops[i] - 1);
+  return last * isa::dramLineBytes +
+         rowBytes(core.views[load ? load->dst : store->src]);
+}
+
 void Machine::buildStream(uint32_t core, const Stream &source) {
   StreamInfo stream;
   stream.core = core;
   stream.source = &source;
   std::vector<uint32_t> loops;
+  std::vector<int64_t> counts;
   for (const isa::Instruction &record : source.instructions) {
     Op op;
     op.record = &record;
     std::visit(Lowering{channelIndex, op}, record);
-    if (op.kind == Kind::Loop)
+    if (op.kind == Kind::Loop) {
       loops.push_back(static_cast<uint32_t>(stream.ops.size()) + 1);
+      counts.push_back(op.count);
+    }
     if (op.kind == Kind::Next && !loops.empty()) {
       op.target = loops.back();
       loops.pop_back();
+      counts.pop_back();
     }
+    dramBytes = std::max(dramBytes, dramEnd(cores[core], record, counts));
     if (const auto *mvm = std::get_if<isa::Mvm>(&record))
       op.mvm = plan(core, *mvm);
     stream.ops.push_back(op);
@@ -364,6 +385,13 @@ void Machine::restart(State &state) const {
     state.channels[c].produced.assign(channels[c].record.producers, 0);
     state.channels[c].freed.assign(channels[c].record.consumers, 0);
     state.channels[c].waiting.clear();
+  }
+  if (dramBytes > 0 && (!state.dram || state.dramTouched)) {
+    state.dram.reset(
+        static_cast<uint8_t *>(std::calloc(static_cast<size_t>(dramBytes), 1)));
+    if (!state.dram)
+      throw std::bad_alloc();
+    state.dramTouched = false;
   }
   state.streams.assign(streams.size(), StreamState());
   state.portRow.assign(feeders.size() + collectors.size(), 0);

@@ -60,6 +60,9 @@ struct MvmPlan {
   /// [row group][column][weight bit] of `words` 64-bit words each.
   mutable std::once_flag planesOnce;
   mutable std::vector<uint64_t> planes;
+  /// Bits of the weights that are 1, by row.
+  mutable std::once_flag onesOnce;
+  mutable std::vector<int64_t> ones;
 };
 
 enum class Kind : uint8_t {
@@ -151,9 +154,13 @@ struct State {
   std::vector<AlignedVector<uint8_t>> hostRing; ///< by channel
   std::vector<ChannelState> channels;
   std::vector<StreamState> streams;
+  /// DRAM as far as the program uses it; pages of it appear when touched.
+  std::unique_ptr<uint8_t, void (*)(void *)> dram{nullptr, std::free};
+  bool dramTouched = false;
   std::vector<std::vector<uint8_t>> hostData; ///< by io, transposed
   std::vector<uint32_t> portRow;              ///< by host port
   bool bitPlanes = false;
+  bool activity = false;  ///< the timed run takes energy from the data
   uint64_t inputHash = 0; ///< tells samples apart, for errors of reading
 
   // Scratch of the instructions.
@@ -180,6 +187,7 @@ public:
   std::vector<ChannelInfo> channels;
   std::vector<StreamInfo> streams;
   std::vector<HostPort> feeders, collectors;
+  int64_t dramBytes = 0; ///< as far as the program uses it
 
   /// Uses the kernels of another instruction set; for tests.
   void setHost(HostIsa isa);
@@ -212,6 +220,11 @@ private:
   void breakCells(CoreInfo &core);
   void buildStream(uint32_t core, const Stream &source);
   const MvmPlan *plan(uint32_t core, const isa::Mvm &record);
+  /// The end of what an instruction touches in DRAM, within `loops` of so many
+  /// iterations.
+  static int64_t dramEnd(const CoreInfo &core,
+                         const isa::Instruction &instruction,
+                         const std::vector<int64_t> &loops);
 
   std::map<std::tuple<uint32_t, std::vector<int64_t>>, std::unique_ptr<MvmPlan>>
       plans;
@@ -224,6 +237,11 @@ private:
 inline int64_t evaluate(const isa::Affine &a, const StreamState &at) {
   return a.add + static_cast<int64_t>(a.mul0) * at.iteration[0] +
          static_cast<int64_t>(a.mul1) * at.iteration[1];
+}
+
+/// Bytes of a row whose pixels are adjacent.
+inline int64_t rowBytes(const isa::View &v) {
+  return int64_t{v.pixels} * v.channels * elementBytes(v.type);
 }
 
 /// Rows of a wait or free, clamped.
@@ -272,6 +290,13 @@ void executeMvm(const Machine &machine, State &state, const StreamInfo &stream,
 void executeMvmBitPlanes(const Machine &machine, State &state,
                          const StreamInfo &stream, const isa::Mvm &record,
                          const MvmPlan &plan, const StreamState &at);
+/// Of the AND gates between inputs and weights of an mvm, the share that
+/// switches in a cycle, 0 to 1: inputs come bit by bit, low bit first, vector
+/// by vector while a row group is latched, from 0 at the start, and a gate
+/// follows its input where its weight is 1.
+double switchedGates(const Machine &machine, const State &state,
+                     const StreamInfo &stream, const isa::Mvm &record,
+                     const MvmPlan &plan, const StreamState &at);
 /// Adds what bits that flip while they are read (FaultModel::transient) change
 /// in the sums of an mvm that was executed.
 void executeUpsets(const Machine &machine, State &state,

@@ -252,4 +252,54 @@ void executeMvmBitPlanes(const Machine &machine, State &state,
   }
 }
 
+//===----------------------------------------------------------------------===//
+// Activity
+//===----------------------------------------------------------------------===//
+
+static void countOnes(const CoreInfo &core, const isa::Mvm &record,
+                      const MvmPlan &plan) {
+  plan.ones.assign(record.k_size, 0);
+  for (auto [macro, column] : plan.columns) {
+    if (macro >= core.macros.size())
+      continue;
+    for (int64_t k = 0; k < record.k_size; ++k)
+      for (int64_t b = 0; b < record.weight_bits; ++b)
+        plan.ones[k] += core.macros[macro].bit(record.cell_row + k,
+                                               column * record.weight_bits + b);
+  }
+}
+
+double switchedGates(const Machine &machine, const State &state,
+                     const StreamInfo &stream, const isa::Mvm &record,
+                     const MvmPlan &plan, const StreamState &at) {
+  const CoreInfo &core = machine.cores[stream.core];
+  std::call_once(plan.onesOnce, [&] { countOnes(core, record, plan); });
+  const uint8_t *memory = state.memory[stream.core].data();
+  int64_t active = machine.program.chip.macro.active_rows;
+  int64_t inputBits = elementBytes(core.views[record.src].type) * 8;
+  int64_t pixels = mvmPixels(record, at);
+  int64_t reuse = std::max<int64_t>(record.reuse, 1);
+  uint32_t mask = inputBits >= 32 ? ~0u : (1u << inputBits) - 1;
+  std::vector<uint32_t> before(std::min<int64_t>(active, record.k_size));
+  double switched = 0;
+  for (int64_t first = 0; first < pixels; first += reuse)
+    for (int64_t group = 0; group < record.k_size; group += active) {
+      int64_t rows = std::min<int64_t>(active, record.k_size - group);
+      for (int64_t p = first; p < std::min(first + reuse, pixels); ++p)
+        for (int64_t i = 0; i < rows; ++i) {
+          uint32_t value = mask & mvmInput(core, memory, record, at, p,
+                                           record.k_begin + group + i);
+          uint32_t toggles = (value ^ (value << 1 | before[i])) & mask;
+          before[i] = value >> (inputBits - 1) & 1;
+          switched += static_cast<double>(__builtin_popcount(toggles) *
+                                          plan.ones[group + i]);
+        }
+    }
+  double gates = static_cast<double>(plan.columns.size()) *
+                 static_cast<double>(record.weight_bits) *
+                 static_cast<double>(record.k_size);
+  double cycles = static_cast<double>(inputBits * pixels);
+  return gates * cycles > 0 ? switched / (gates * cycles) : 0;
+}
+
 } // namespace cimc::sim

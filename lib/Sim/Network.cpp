@@ -29,6 +29,8 @@ static Component componentOf(Link::Network network) {
     return NetworkOnPackage;
   case Link::Host:
     return HostLink;
+  case Link::Dram:
+    return DramMemory;
   }
   return componentCount;
 }
@@ -85,8 +87,8 @@ Network::Times Network::reserve(const Route &route, Message &message,
                                 Energy &energy) {
   // The first byte waits at every link until it is free for the whole message;
   // what follows is cut through.
-  Times times{message.start, message.start + route.idleNs};
-  double head = message.start;
+  double head = message.start + message.delay;
+  Times times{head, head + route.idleNs};
   linkBegins.clear();
   std::array<int64_t, componentCount + 1> all{}, isNew{};
   bool isFirst = std::exchange(message.isNew, false);
@@ -109,10 +111,11 @@ Network::Times Network::reserve(const Route &route, Message &message,
       head = begin + hop.restNs - route.hops[i + 1].restNs;
   }
   if (isFirst && route.hops.empty())
-    message.sent = message.start;
+    message.sent = head;
   times.sent = message.sent;
   energy = route.energy;
-  for (Component network : {NetworkOnChip, NetworkOnPackage, HostLink})
+  for (Component network :
+       {NetworkOnChip, NetworkOnPackage, HostLink, DramMemory})
     if (all[network])
       energy.nj[network] *= static_cast<double>(isNew[network]) /
                             static_cast<double>(all[network]);

@@ -225,10 +225,11 @@ Simulator::run(const std::vector<HostTensor> &inputs,
 }
 
 Result<std::vector<HostTensor>>
-Simulator::runTimed(const std::vector<HostTensor> &inputs,
-                    CostReport &report) const {
+Simulator::runTimed(const std::vector<HostTensor> &inputs, CostReport &report,
+                    bool activity) const {
   std::unique_ptr<sim::State> state = impl->acquire();
   state->bitPlanes = false;
+  state->activity = activity;
   Status status = impl->machine.loadInputs(*state, inputs);
   if (status)
     status = sim::runTimed(impl->machine, state.get(), report);

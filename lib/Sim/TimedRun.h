@@ -20,6 +20,9 @@ inline constexpr int64_t creditBytes = 8;
 // Power is averaged over this for the peak.
 inline constexpr double powerWindowNs = 1000;
 inline constexpr uint32_t maxSamples = 8;
+// Gates between inputs and weights that macro.mac_fj takes to switch in a
+// cycle: half of the inputs toggle, half of the weights' bits are 1.
+inline constexpr double assumedSwitching = 0.25;
 
 /// An event list of streams and the host's ends. Every instruction is one
 /// event; units and links are granted in the order of the events' times.
@@ -35,6 +38,10 @@ public:
   void fill(CostReport &report);
 
 private:
+  struct Activity {
+    double switched = 0; ///< shares of gates, summed
+    int64_t count = 0;
+  };
   struct Actor {
     StreamState at;
     double time = 0;
@@ -42,7 +49,10 @@ private:
     CriticalPath::Id cause = CriticalPath::none; ///< what set `time`
     // By instruction, once computed:
     std::vector<OpCost> costs;
-    std::vector<const Route *> routes; ///< of sends
+    std::vector<const Route *> routes; ///< of what goes over networks
+    /// Gates that switched, so far, of products with data.
+    std::vector<Activity> activity;
+    double stored = 0; ///< when the last row sent to DRAM is there
     // Of the first sample:
     Energy energy;
     std::map<int64_t, double> busy; ///< by unit
@@ -106,6 +116,15 @@ private:
   void send(Actor &actor, const StreamInfo &stream, const Op &op,
             Message &message);
   void work(Actor &actor, const StreamInfo &stream, const Op &op);
+  /// A row to or from DRAM.
+  void dram(Actor &actor, const StreamInfo &stream, const Op &op);
+  /// The energy of products at the activity of their data.
+  Energy activeEnergy(Actor &actor, const StreamInfo &stream, const Op &op,
+                      const OpCost &cost);
+  /// Lets the banks of a core's memory work from `time` on, one access after
+  /// the other in each; when they are done.
+  double useBanks(int64_t core, const std::vector<double> &ns, double time,
+                  const std::string &name, uint32_t sample);
   const OpCost &cost(Actor &actor, const StreamInfo &stream, const Op &op);
   bool isSteady();
 
@@ -135,6 +154,10 @@ private:
   std::vector<Actor> actors; ///< streams, feeders, collectors
   std::vector<Channel> channels;
   std::vector<double> unitFree;
+  std::vector<double> bankFree;     ///< banks of all cores, then of all tiles
+  std::vector<double> memoryTraced; ///< by core, then by tile
+  std::vector<std::vector<double>> feederBanks; ///< ns for a row of each
+  double switched = 0; ///< in the first sample: gates, times products
   std::vector<CriticalPath::Id> unitBy; ///< what took the unit last
   CriticalPath::Id finishedBy = CriticalPath::none;
   std::vector<double> finished; ///< by sample: last output row at the host

@@ -168,10 +168,18 @@ void TimedRun::work(Actor &actor, const StreamInfo &stream, const Op &op) {
   } else {
     waitFor(vectorUnit(stream.core));
   }
+  // Whichever takes longer, the unit or the memory it works on. Banks take
+  // accesses in the order in which they are asked for, which is that of time;
+  // an access that waits for its unit too must not hold up those before it.
   double end = begin + c.ns;
+  double served = useBanks(stream.core, c.bankNs, actor.time,
+                           stream.source->layer, actor.sample);
+  const char *what = served > end ? "memory"
+                     : onArrays   ? "arrays"
+                                  : "vector unit";
+  end = std::max(end, served);
   if (path)
-    actor.cause = path->add({actor.cause, stream.source,
-                             onArrays ? "arrays" : "vector unit", begin, end});
+    actor.cause = path->add({actor.cause, stream.source, what, begin, end});
   if (onArrays) {
     for (int64_t m = 0; m < chip.hierarchy.macros_per_core; ++m)
       if (c.macros >> m & 1) {
@@ -184,7 +192,8 @@ void TimedRun::work(Actor &actor, const StreamInfo &stream, const Op &op) {
     unitBy[vectorUnit(stream.core)] = actor.cause;
     occupy(actor, vectorUnit(stream.core), begin, end, stream, "vector");
   }
-  spend(&actor, c.energy, begin, end, actor.sample == 0);
+  spend(&actor, activeEnergy(actor, stream, op, c), begin, end,
+        actor.sample == 0);
   if (actor.sample == 0) {
     macs += c.macs;
     if (const auto *mvm = std::get_if<isa::Mvm>(op.record))
@@ -208,11 +217,19 @@ void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op,
   Energy energy;
   Network::Times times = network.reserve(*route, message, energy);
   traceLinks(*route, stream.source->layer, actor.sample);
+  const OpCost &c = cost(actor, stream, op);
   if (isFirst) {
-    energy += cost(actor, stream, op).energy; // reads
+    energy += c.energy; // reads
+    message.sent = times.sent =
+        std::max(times.sent, useBanks(stream.core, c.bankNs, message.start,
+                                      stream.source->layer, actor.sample));
     occupy(actor, portUnit(stream.core), message.start, times.sent, stream,
            "send");
   }
+  times.arrived =
+      std::max({times.arrived, times.sent,
+                useBanks(channel.core, c.targetBankNs, message.start,
+                         stream.source->layer, actor.sample)});
   if (channel.core >= 0)
     energy.nj[Sram] += costs.sram(channel.record.address, bytes);
   spend(&actor, energy, message.start, times.arrived, actor.sample == 0);
@@ -222,6 +239,105 @@ void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op,
         {cause, stream.source, "networks", message.start, times.arrived});
   actor.time = times.sent;
   arrive(op.channel, op.port, times.arrived, cause);
+}
+
+void TimedRun::dram(Actor &actor, const StreamInfo &stream, const Op &op) {
+  const auto *load = std::get_if<isa::Load>(op.record);
+  uint16_t id = load ? load->dst : std::get<isa::Store>(*op.record).src;
+  int64_t bytes = rowBytes(machine.cores[stream.core].views[id]);
+  int64_t core = coreId(stream.core);
+  const Route *&route = actor.routes[actor.at.pc];
+  if (!route)
+    route = load ? network.route(CostModel::dram, core, bytes)
+                 : network.route(core, CostModel::dram, bytes);
+  Message message(network, actor.time);
+  // A load's request goes there first, and behind what was stored.
+  if (load)
+    message.delay =
+        std::max(network.route(core, CostModel::dram, creditBytes)->idleNs,
+                 actor.stored - actor.time);
+  Energy energy;
+  Network::Times times = network.reserve(*route, message, energy);
+  traceLinks(*route, stream.source->layer, actor.sample);
+  const OpCost &c = cost(actor, stream, op);
+  double served = useBanks(stream.core, c.bankNs, actor.time,
+                           stream.source->layer, actor.sample);
+  energy += c.energy;
+  double end = std::max(load ? times.arrived : times.sent, served);
+  if (!load)
+    actor.stored = std::max(actor.stored, times.arrived);
+  spend(&actor, energy, actor.time, std::max(end, times.arrived),
+        actor.sample == 0);
+  occupy(actor, portUnit(stream.core), actor.time, end, stream,
+         load ? "load" : "store");
+  if (path)
+    actor.cause =
+        path->add({actor.cause, stream.source, "dram", actor.time, end});
+  actor.time = end;
+}
+
+Energy TimedRun::activeEnergy(Actor &actor, const StreamInfo &stream,
+                              const Op &op, const OpCost &c) {
+  const auto *mvm = std::get_if<isa::Mvm>(op.record);
+  if (!state || !state->activity || !mvm || c.macs == 0)
+    return c.energy;
+  // Later samples have no data; they are taken for like the first.
+  actor.activity.resize(stream.ops.size());
+  Activity &mean = actor.activity[actor.at.pc];
+  double share;
+  if (actor.sample == 0) {
+    share = switchedGates(machine, *state, stream, *mvm, *op.mvm, actor.at);
+    mean.switched += share;
+    ++mean.count;
+    switched += share * static_cast<double>(c.macs);
+  } else {
+    share = mean.count ? mean.switched / static_cast<double>(mean.count)
+                       : assumedSwitching;
+  }
+  Energy energy = c.energy;
+  double fraction = chip.macro.mac_switching_fraction;
+  energy.nj[ArrayMac] *= 1 - fraction + fraction * share / assumedSwitching;
+  return energy;
+}
+
+double TimedRun::useBanks(int64_t core, const std::vector<double> &ns,
+                          double time, const std::string &name,
+                          uint32_t sample) {
+  if (ns.empty())
+    return time;
+  int64_t own = chip.core.sram_banks, shared = chip.tile.sram_banks;
+  auto cores = static_cast<int64_t>(machine.cores.size());
+  int64_t tile = coreId(core) / chip.hierarchy.cores_per_tile;
+  double done = time;
+  // The banks of one memory; `memory` is its number, for traces.
+  auto use = [&](int64_t first, int64_t begin, int64_t count, int64_t memory) {
+    double busy = 0, end = time;
+    count = std::min(count, static_cast<int64_t>(ns.size()) - begin);
+    for (int64_t b = 0; b < count; ++b) {
+      if (ns[begin + b] <= 0)
+        continue;
+      double &free = bankFree[first + b];
+      free = std::max(free, time) + ns[begin + b];
+      busy = std::max(busy, ns[begin + b]);
+      end = std::max(end, free);
+    }
+    // The last word's cycle overlaps with what the unit or the port does next.
+    done = std::max(done, end - cycle);
+    if (!trace || busy == 0)
+      return;
+    // One track for all banks: what the busiest does.
+    double &traced = memoryTraced[memory];
+    double from = std::max(traced, end - busy);
+    if (end > from)
+      trace->push_back(
+          {begin ? TraceEvent::memories : coreId(core),
+           begin ? "tile " + std::to_string(tile) : std::string("memory"), name,
+           from, end - from, sample});
+    traced = std::max(traced, end);
+  };
+  use(core * own, 0, own, core);
+  use(cores * own + tile * shared, own, shared, cores + tile);
+  return done;
 }
 
 void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
@@ -318,7 +434,11 @@ bool TimedRun::stepStream(uint32_t index) {
   default:
     if (state && isFirst)
       machine.execute(*state, stream, op, actor.at);
-    work(actor, stream, op);
+    if (std::holds_alternative<isa::Load>(*op.record) ||
+        std::holds_alternative<isa::Store>(*op.record))
+      dram(actor, stream, op);
+    else
+      work(actor, stream, op);
     break;
   }
   ++actor.at.pc;
@@ -353,8 +473,13 @@ bool TimedRun::stepPort(uint32_t index) {
     Energy energy;
     Network::Times times = network.reserve(*route, message, energy);
     traceLinks(*route, machine.program.ios[end.io].name, actor.sample);
-    if (channel.core >= 0)
+    if (channel.core >= 0) {
       energy.nj[Sram] += costs.sram(channel.record.address, end.rowBytes);
+      times.arrived =
+          std::max(times.arrived,
+                   useBanks(channel.core, feederBanks[port], actor.time,
+                            machine.program.ios[end.io].name, actor.sample));
+    }
     spend(nullptr, energy, actor.time, times.arrived, actor.sample == 0);
     if (state && actor.sample == 0) {
       machine.feedRow(*state, end, row);
@@ -416,6 +541,17 @@ Status TimedRun::run() {
   }
   unitFree.resize(machine.cores.size() * unitsPerCore());
   unitBy.resize(unitFree.size(), CriticalPath::none);
+  int64_t tiles = chip.cores() / chip.hierarchy.cores_per_tile;
+  auto cores = static_cast<int64_t>(machine.cores.size());
+  bankFree.resize(cores * chip.core.sram_banks + tiles * chip.tile.sram_banks);
+  memoryTraced.resize(cores + tiles);
+  for (const HostPort &port : machine.feeders) {
+    const ChannelInfo &channel = machine.channels[port.channel];
+    BankLoad banks(chip, std::max<int64_t>(coreId(channel.core), 0));
+    if (channel.core >= 0)
+      banks.add(channel.record.address, port.rowBytes);
+    feederBanks.push_back(banks.ns());
+  }
   finished.assign(maxSamples, 0);
   collectorsDone.assign(maxSamples, 0);
   for (uint32_t i = 0; i < actors.size(); ++i)
@@ -432,8 +568,8 @@ Status TimedRun::run() {
     if (index < machine.streams.size())
       do
         goesOn = stepStream(index);
-      while (goesOn && (!takesTurn(index) ||
-                        queue.isBeforeOthers({actor.time, index})));
+      while (goesOn &&
+             (!takesTurn(index) || queue.isBeforeOthers({actor.time, index})));
     else
       goesOn = stepPort(index);
     if (goesOn)

@@ -30,6 +30,7 @@ enum Component {
   NetworkOnChip,
   NetworkOnPackage,
   HostLink,
+  DramMemory,
   componentCount
 };
 const char *componentName(int component);
@@ -59,6 +60,30 @@ struct OpCost {
   int64_t macs = 0;
   uint32_t macros = 0; ///< bit mask of the macros that work, 0: the vector unit
   int64_t pixels = -1; ///< the count this was computed for
+  /// Time that each bank of the core's memory works, then each of the tile's, up
+  /// to the last that does.
+  std::vector<double> bankNs;
+  std::vector<double> targetBankNs; ///< the same of the core a row is sent to
+};
+
+/// Time that the banks of a core's memory, its own and its tile's, need for
+/// accesses. A bank reads or writes one word a cycle.
+class BankLoad {
+public:
+  BankLoad(const ChipSpec &chip, int64_t core);
+  /// Adjacent bytes from `address` on.
+  void add(int64_t address, int64_t bytes) { add(address, 0, bytes, 1, 1); }
+  /// `count` pieces of `bytes` bytes, `pitch` apart, each `times` times.
+  void add(int64_t address, int64_t pitch, int64_t bytes, int64_t count,
+           double times);
+  std::vector<double> ns() const;
+
+private:
+  void piece(int64_t address, int64_t bytes, double times);
+  const ChipSpec &chip;
+  int64_t tileOffset; ///< of the core's share in the tile's memory
+  std::vector<double> words;
+  bool any = false;
 };
 
 /// Costs of instructions, all from CostModel. Components are separated by
@@ -82,9 +107,10 @@ public:
   double cycleNs() const { return 1e3 / chip.core.clock_mhz; }
 
 private:
-  ChipSpec chip, onlyRead, onlyMac, onlySums, onlyNoc, onlyNop, onlyHost;
+  ChipSpec chip, onlyRead, onlyMac, onlySums, onlyNoc, onlyNop, onlyHost,
+      onlyDram;
   CostModel model, readModel, macModel, sumsModel, nocModel, nopModel,
-      hostModel;
+      hostModel, dramModel;
 };
 
 /// A link as a message takes it.
@@ -93,7 +119,7 @@ struct Hop {
   double ns; ///< it is taken
   /// From its begin to the end of the route, for the first byte.
   double restNs;
-  Component network; ///< NetworkOnChip, NetworkOnPackage or HostLink
+  Component network; ///< the one that its energy counts for
 };
 
 /// A way through the networks and its cost when idle.
@@ -110,6 +136,7 @@ struct Message {
   Message(Network &network, double start);
   uint64_t id;
   double start, sent = 0;
+  double delay = 0;  ///< from `start` until the first byte may leave
   bool isNew = true; ///< has taken no link yet
 };
 
@@ -157,7 +184,7 @@ private:
 
 /// One piece of work on one unit, for traces.
 struct TraceEvent {
-  static constexpr int64_t host = -1, networks = -2;
+  static constexpr int64_t host = -1, networks = -2, memories = -3;
   int64_t core; ///< or one of these
   std::string unit, name;
   double startNs, durationNs;
@@ -174,7 +201,8 @@ void addProgramming(const Machine &machine, const CostModel &model,
 class CriticalPath;
 
 /// Runs several samples in time and fills in `report`. With `state`, the first
-/// sample's data are computed too. An error if all streams block.
+/// sample's data are computed too; with its `activity`, they set the energy of
+/// the products. An error if all streams block.
 Status runTimed(const Machine &machine, State *state, CostReport &report,
                 std::vector<TraceEvent> *trace = nullptr,
                 CriticalPath *path = nullptr);

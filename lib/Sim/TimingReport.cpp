@@ -31,6 +31,9 @@ void TimedRun::fill(CostReport &report) {
                        static_cast<double>(samples - half);
   report.instructions_executed = instructions;
   report.macs = macs;
+  report.array_switching = state && state->activity && macs > 0
+                               ? switched / static_cast<double>(macs)
+                               : assumedSwitching;
   for (const auto &[tile, count] : reads)
     report.reads_per_cell = std::max(report.reads_per_cell, count);
 

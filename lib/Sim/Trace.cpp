@@ -31,15 +31,16 @@ static void appendQuoted(std::string &out, const std::string &text) {
 }
 
 std::string traceJson(const std::vector<TraceEvent> &events) {
-  // A process for each core, a thread for each of its units; links are threads
-  // of a process of their own.
+  // A process for each core, a thread for each of its units; links and the
+  // memories of tiles are threads of processes of their own.
   std::map<int64_t, std::map<std::string, int>> units;
   for (const TraceEvent &event : events)
     units[event.core][event.unit] = 0;
   std::string out = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
   for (auto &[core, names] : units) {
     std::string process = "{\"ph\":\"M\",\"pid\":" + std::to_string(core);
-    std::string title = core == TraceEvent::networks ? "networks"
+    std::string title = core == TraceEvent::networks   ? "networks"
+                        : core == TraceEvent::memories ? "memories of tiles"
                         : core == TraceEvent::host
                             ? "host"
                             : "core " + std::to_string(core);

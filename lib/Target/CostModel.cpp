@@ -113,10 +113,10 @@ CorePosition CostModel::position(int64_t core) const {
 }
 
 // Ports out of cores, ports into cores, tile links, chiplet edges, the host's
-// two directions.
+// two directions, the DRAM of chiplets.
 int64_t CostModel::links() const {
   return 2 * spec.cores() + 4 * spec.chiplets() * (spec.tilesPerChiplet() + 1) +
-         2;
+         2 + spec.chiplets();
 }
 
 std::string cimc::linkName(const ChipSpec &spec, int64_t id) {
@@ -133,7 +133,10 @@ std::string cimc::linkName(const ChipSpec &spec, int64_t id) {
   int64_t chiplet = tile - spec.chiplets() * tiles;
   if (chiplet < spec.chiplets())
     return "chiplet " + std::to_string(chiplet) + " edge" + directions[id % 4];
-  return id % 4 ? "host in" : "host out";
+  id -= 4 * spec.chiplets() * (tiles + 1);
+  if (id >= 2)
+    return "chiplet " + std::to_string(id - 2) + " dram";
+  return id ? "host in" : "host out";
 }
 
 std::vector<Link> CostModel::route(int64_t from, int64_t to) const {
@@ -154,10 +157,9 @@ Cost CostModel::transfer(int64_t from, int64_t to, int64_t bytes) const {
     return {};
   // The head of the message walks the way, then the rest follows through the
   // narrowest link.
-  CorePosition a = position(std::max<int64_t>(from, 0));
-  CorePosition b = position(std::max<int64_t>(to, 0));
+  CorePosition a = position(routerOf(from, to));
+  CorePosition b = position(routerOf(to, from));
   const auto &h = spec.hierarchy;
-  bool host = from < 0 || to < 0;
   int64_t nopHops = std::abs(a.chipletRow - b.chipletRow) +
                     std::abs(a.chipletColumn - b.chipletColumn);
   int64_t hops = std::abs(a.chipletRow * h.tile_rows + a.tileRow -
@@ -181,7 +183,12 @@ Cost CostModel::transfer(int64_t from, int64_t to, int64_t bytes) const {
     serial = std::max(serial, size / spec.nop.link_gb_per_s);
     pj += bits * spec.nop.pj_per_bit_hop * static_cast<double>(nopHops);
   }
-  if (host) {
+  if (from == dram || to == dram) {
+    cost.ns += spec.dram.latency_ns;
+    serial = std::max(serial, size / dramGbPerS());
+    pj += bits * spec.dram.pj_per_bit;
+  }
+  if (from == host || to == host) {
     cost.ns += spec.host.latency_ns;
     serial = std::max(serial, size / spec.host.gb_per_s);
     pj += bits * spec.host.pj_per_bit;

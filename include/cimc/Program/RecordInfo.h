@@ -38,6 +38,9 @@ struct Affine {
   }
 };
 
+/// Bytes of a line of DRAM, which `load` and `store` count in.
+inline constexpr int64_t dramLineBytes = 64;
+
 enum class FieldKind : uint8_t { Unsigned, Signed, Float, Affine };
 
 /// Signed and unsigned fields use `integer`, the others their own member.

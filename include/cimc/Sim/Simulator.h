@@ -32,7 +32,8 @@ struct LayerCost {
 /// A part of the chain of waits that decides the period.
 struct PathPart {
   std::string layer; ///< empty: the host
-  std::string what;  ///< "arrays", "vector unit", "sending", "networks", "host"
+  std::string what;  ///< "arrays", "vector unit", "memory", "sending",
+                     ///< "networks", "dram", "host"
   double ns = 0;     ///< its share of one period
 };
 
@@ -52,6 +53,9 @@ struct CostReport {
   double utilization =
       0; ///< MACs done over MACs the used arrays could do in a period
   int64_t macs = 0; ///< per sample, on arrays
+  /// Of the gates between inputs and weights, those that switch in a cycle: as
+  /// assumed by macro.mac_fj, or of the data where the energy is theirs.
+  double array_switching = 0;
   int64_t instructions_executed = 0;
   /// Writing all cells once, by write profile.
   double program_ns = 0, program_nj = 0;
@@ -111,9 +115,12 @@ public:
   Result<std::vector<HostTensor>> run(const std::vector<HostTensor> &inputs,
                                       const RunOptions &options = {}) const;
 
-  /// Computes the outputs of one sample and times the same run.
+  /// Computes the outputs of one sample and times the same run. With
+  /// `activity`, products cost what the bits of this sample make switch, not
+  /// what `macro.mac_fj` assumes.
   Result<std::vector<HostTensor>>
-  runTimed(const std::vector<HostTensor> &inputs, CostReport &report) const;
+  runTimed(const std::vector<HostTensor> &inputs, CostReport &report,
+           bool activity = false) const;
 
   /// Times the program; no data is needed because time never depends on it.
   /// `criticalPath`: say what decides the period, too.

@@ -11,6 +11,7 @@
 
 #include "cimc/Target/ChipSpec.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -37,7 +38,7 @@ struct CorePosition {
 
 /// A link of the networks and its bandwidth.
 struct Link {
-  enum Network { Port, OnChip, OnPackage, Host };
+  enum Network { Port, OnChip, OnPackage, Host, Dram };
   int64_t id; ///< below CostModel::links()
   double gbPerS;
   double ns; ///< from its begin to that of the next link, for the first byte
@@ -66,11 +67,16 @@ public:
   /// tile's share). Time is hidden behind the unit that does it.
   Cost sramAccess(int64_t address, int64_t bytes) const;
 
-  /// The links from core to core (-1: host), in order: the sender's port, the
-  /// mesh, the receiver's port. The meshes of the chiplets are one: XY routing,
-  /// first along the row of tiles, then along the column; what leaves a chiplet
-  /// crosses its edge where it comes to it, over the link of the whole edge.
-  /// The host is at the first tile. Nothing within a core.
+  /// Ends of ways that are no cores: the host, and the DRAM of the chiplet of
+  /// the core at the other end.
+  static constexpr int64_t host = -1, dram = -2;
+
+  /// The links from core to core (or one of these), in order: the sender's
+  /// port, the mesh, the receiver's port. The meshes of the chiplets are one:
+  /// XY routing, first along the row of tiles, then along the column; what
+  /// leaves a chiplet crosses its edge where it comes to it, over the link of
+  /// the whole edge. The host is at the first tile, DRAM at the first tile of
+  /// each chiplet. Nothing within a core.
   std::vector<Link> route(int64_t from, int64_t to) const;
   /// Calls `visit` with each of them; `ns` is without the router that a message
   /// within a tile passes.
@@ -78,8 +84,9 @@ public:
   void visitRoute(int64_t from, int64_t to, Visit visit) const;
   int64_t links() const;
 
-  /// Moving `bytes` from core to core (-1: host) on idle networks. The memories
-  /// at both ends are charged by sramAccess; within a core nothing else is.
+  /// Moving `bytes` from core to core (or host, or dram) on idle networks. The
+  /// memories at both ends are charged by sramAccess; within a core nothing
+  /// else is.
   Cost transfer(int64_t from, int64_t to, int64_t bytes) const;
 
   /// Writing `cells` cells of one macro.
@@ -101,6 +108,16 @@ public:
   double withRegulator(double nj) const;
 
   CorePosition position(int64_t core) const;
+  /// The core at whose router an end of a way is; `other` is the other end.
+  int64_t routerOf(int64_t end, int64_t other) const {
+    int64_t cores = spec.cores() / spec.chiplets();
+    return end >= 0      ? end
+           : end == dram ? std::max<int64_t>(other, 0) / cores * cores
+                         : 0;
+  }
+  double dramGbPerS() const {
+    return spec.dram.gb_per_s / static_cast<double>(spec.chiplets());
+  }
 
 private:
   const ChipSpec &spec;
@@ -119,14 +136,22 @@ void CostModel::visitRoute(int64_t from, int64_t to, Visit visit) const {
   double cycle = 1e3 / spec.noc.clock_mhz;
   double injectNs = cycle * static_cast<double>(spec.noc.inject_cycles);
   double hopNs = cycle * static_cast<double>(spec.noc.hop_cycles);
-  if (from < 0)
+  CorePosition a = position(routerOf(from, to));
+  CorePosition b = position(routerOf(to, from));
+  auto dramLink = [&](double ns) {
+    return Link{hostLinks + 2 + a.chiplet, dramGbPerS(), ns, Link::Dram};
+  };
+  if (from == host)
     visit(Link{hostLinks, spec.host.gb_per_s, injectNs + spec.host.latency_ns,
                Link::Host});
+  else if (from == dram)
+    visit(dramLink(injectNs + spec.dram.latency_ns));
   else
-    visit(Link{from, onChip, injectNs + (to < 0 ? spec.host.latency_ns : 0),
+    visit(Link{from, onChip,
+               injectNs + (to == host   ? spec.host.latency_ns
+                           : to == dram ? spec.dram.latency_ns
+                                        : 0),
                Link::Port});
-  CorePosition a = position(std::max<int64_t>(from, 0));
-  CorePosition b = position(std::max<int64_t>(to, 0));
   int64_t row = a.chipletRow * h.tile_rows + a.tileRow;
   int64_t column = a.chipletColumn * h.tile_columns + a.tileColumn;
   int64_t toRow = b.chipletRow * h.tile_rows + b.tileRow;
@@ -152,8 +177,9 @@ void CostModel::visitRoute(int64_t from, int64_t to, Visit visit) const {
     leave(South, (row + 1) % h.tile_rows == 0);
   for (; row > toRow; --row)
     leave(North, row % h.tile_rows == 0);
-  visit(to < 0 ? Link{hostLinks + 1, spec.host.gb_per_s, 0, Link::Host}
-               : Link{spec.cores() + to, onChip, 0, Link::Port});
+  visit(to == host   ? Link{hostLinks + 1, spec.host.gb_per_s, 0, Link::Host}
+        : to == dram ? dramLink(0)
+                     : Link{spec.cores() + to, onChip, 0, Link::Port});
 }
 
 } // namespace cimc

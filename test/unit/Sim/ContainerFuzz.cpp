@@ -443,7 +443,7 @@ double workOf(const sim::Machine &machine) {
 }
 
 int64_t bytesOf(const sim::Machine &machine) {
-  int64_t bytes = 0;
+  int64_t bytes = machine.dramBytes;
   for (const sim::CoreInfo &core : machine.cores)
     bytes += core.memoryBytes;
   for (const sim::ChannelInfo &channel : machine.channels)

@@ -202,6 +202,39 @@ struct SmallNetwork {
   }
 };
 
+/// The host sends one row to core 0; one mvm; one row back.
+/// All weights are `weight`.
+inline Program oneMvm(int depth, int columns, int vectors, int reuse = 1,
+                      int8_t weight = 1) {
+  Program p;
+  CoreBuilder b(0);
+  uint32_t in = b.allocate(depth * vectors);
+  addChannel(p, 0, in, depth * vectors, 1, 1);
+  addChannel(p, -1, 0, columns * vectors * 4, 1, 1);
+  addIO(p, "x", false, DType::U8, {vectors, depth}, {0, 1}, {0});
+  addIO(p, "y", true, DType::I32, {vectors, columns}, {0, 1}, {1});
+  b.cells(0, 0, 0, depth, columns, 8,
+          std::vector<int8_t>(static_cast<size_t>(depth) * columns, weight));
+  isa::Mvm mvm;
+  mvm.macros = 1;
+  mvm.columns = static_cast<uint16_t>(columns);
+  mvm.weight_bits = 8;
+  mvm.src = b.view(in, {1, vectors, depth}, U8, 1);
+  mvm.window = b.window(1, 1, 1, 0);
+  mvm.k_size = static_cast<uint16_t>(depth);
+  mvm.dst = b.buffer({1, vectors, columns}, I32, 1);
+  mvm.count = mvm.end = static_cast<uint32_t>(vectors);
+  mvm.reuse = static_cast<uint8_t>(reuse);
+  Stream &s = b.stream("dense");
+  emitWait(s, 0, constant(1));
+  s.instructions.push_back(mvm);
+  emitFree(s, 0, constant(1));
+  emitSend(s, 1, mvm.dst, constant(0), static_cast<uint32_t>(columns * 4));
+  emitHalt(s);
+  p.cores.push_back(b.core);
+  return p;
+}
+
 } // namespace cimc::test
 
 #endif // CIMC_TEST_UNIT_SIM_NETWORK_H

@@ -1,0 +1,64 @@
+//===- Banks.cpp - accesses and the banks they meet in ----------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Timing.h"
+
+#include <algorithm>
+
+namespace cimc::sim {
+
+BankLoad::BankLoad(const ChipSpec &chip, int64_t core)
+    : chip(chip), tileOffset(core % chip.hierarchy.cores_per_tile *
+                             (chip.memoryBytes() - chip.coreBytes())),
+      words(chip.core.sram_banks + chip.tile.sram_banks) {}
+
+void BankLoad::piece(int64_t address, int64_t bytes, double times) {
+  // Words of one memory, spread over its banks: as many for each, and one more
+  // for those where the rest lies. Every row of banks is shifted by one, so that
+  // pixels a power of two apart do not all lie in the same banks.
+  auto spread = [&](int64_t first, int64_t banks, int64_t begin, int64_t end,
+                    int64_t wordBytes) {
+    if (begin >= end)
+      return;
+    any = true;
+    int64_t word = begin / wordBytes;
+    int64_t count = (end - 1) / wordBytes - word + 1;
+    if (int64_t each = count / banks)
+      for (int64_t b = 0; b < banks; ++b)
+        words[first + b] += times * static_cast<double>(each);
+    for (int64_t i = 0; i < count % banks; ++i)
+      words[first + (word + i + (word + i) / banks) % banks] += times;
+  };
+  int64_t own = chip.coreBytes(), end = address + bytes;
+  spread(0, chip.core.sram_banks, address, std::min(end, own),
+         chip.core.sram_bank_bytes);
+  spread(chip.core.sram_banks, chip.tile.sram_banks,
+         std::max(address, own) - own + tileOffset, end - own + tileOffset,
+         chip.tile.sram_bank_bytes);
+}
+
+void BankLoad::add(int64_t address, int64_t pitch, int64_t bytes, int64_t count,
+                   double times) {
+  if (pitch == bytes)
+    return piece(address, bytes * count, times);
+  for (; count > 0; --count, address += pitch)
+    piece(address, bytes, times);
+}
+
+std::vector<double> BankLoad::ns() const {
+  if (!any)
+    return {};
+  std::vector<double> result = words;
+  while (result.back() == 0)
+    result.pop_back();
+  for (double &ns : result)
+    ns *= 1e3 / chip.core.clock_mhz;
+  return result;
+}
+
+} // namespace cimc::sim
