@@ -25,7 +25,6 @@ void BankLoad::piece(int64_t address, int64_t bytes, double times) {
                     int64_t wordBytes) {
     if (begin >= end)
       return;
-    any = true;
     int64_t word = begin / wordBytes;
     int64_t count = (end - 1) / wordBytes - word + 1;
     if (int64_t each = count / banks)
@@ -51,10 +50,8 @@ void BankLoad::add(int64_t address, int64_t pitch, int64_t bytes, int64_t count,
 }
 
 std::vector<double> BankLoad::ns() const {
-  if (!any)
-    return {};
   std::vector<double> result = words;
-  while (result.back() == 0)
+  while (!result.empty() && result.back() == 0)
     result.pop_back();
   for (double &ns : result)
     ns *= 1e3 / chip.core.clock_mhz;

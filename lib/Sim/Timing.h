@@ -83,7 +83,6 @@ private:
   const ChipSpec &chip;
   int64_t tileOffset; ///< of the core's share in the tile's memory
   std::vector<double> words;
-  bool any = false;
 };
 
 /// Costs of instructions, all from CostModel. Components are separated by
