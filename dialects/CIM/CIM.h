@@ -53,6 +53,18 @@ inline constexpr llvm::StringLiteral kPartAttrName = "cim.part";
 /// needs).
 inline constexpr llvm::StringLiteral kRingsAttrName = "cim.rings";
 
+/// Which rows of a map an operand is: `begin` and every `step`-th after it, of
+/// `rows`. All but a `cim.slice` are all of their own.
+struct RowSelection {
+  int64_t begin = 0, step = 1, rows = 0;
+  /// What is needed of the map, where `need` says so of the operand.
+  RowDependence of(RowDependence need) const {
+    return {need.mul * step, (need.need - 1) * step + begin + 1,
+            (need.done - 1) * step + begin + 1};
+  }
+};
+RowSelection selectedRows(mlir::Value operand);
+
 /// The chip as an attribute, and back. A chip attribute has been verified, so
 /// reading it cannot fail.
 ChipAttr getChipAttr(mlir::MLIRContext *context, const ChipSpec &spec);

@@ -352,13 +352,25 @@ def CIM_ConcatOp : CIM_StreamOp<"concat"> {
   let arguments = (ins Variadic<CIM_FeatureMap>:$inputs, I64Attr:$axis, OptionalAttr<I64Attr>:$core);
 }
 
-def CIM_SliceOp : CIM_StreamOp<"slice"> {
-  let summary = "pixels [begin, begin + P) of every row";
+def CIM_InterleaveOp : CIM_StreamOp<"interleave"> {
+  let summary = "a map whose rows come from several in turn";
   let description = [{
-    What one of several copies needs of a map. No stream: producers write only
-    these pixels into the consumer's rows.
+    Row r is row r / n of operand r mod n of n. Needs no core: producers write
+    every n-th row where the consumer wants it.
   }];
-  let arguments = (ins CIM_FeatureMap:$input, I64Attr:$begin);
+  let arguments = (ins Variadic<CIM_FeatureMap>:$inputs);
+}
+
+def CIM_SliceOp : CIM_StreamOp<"slice"> {
+  let summary = "pixels begin, begin + step, ... of rows row_begin, row_begin + row_step, ...";
+  let description = [{
+    What one of several copies, or a window with gaps, needs of a map. No
+    stream: producers write only these pixels into the consumer's rows. They
+    write all rows; the consumer passes over those it does not need.
+  }];
+  let arguments = (ins CIM_FeatureMap:$input, I64Attr:$begin, DefaultValuedAttr<I64Attr, "1">:$step,
+                       DefaultValuedAttr<I64Attr, "0">:$row_begin,
+                       DefaultValuedAttr<I64Attr, "1">:$row_step);
 }
 
 def CIM_MoveOp : CIM_StreamOp<"move"> {

@@ -70,6 +70,8 @@ RowDependence ConcatOp::getRowDependence(unsigned operand) {
     before += rowsOf(getOperand(i));
   return {1, 1 - before, 1 - before};
 }
+// Glue has no stream: nobody waits for its rows.
+RowDependence InterleaveOp::getRowDependence(unsigned) { return {1, 1, 1}; }
 RowDependence SliceOp::getRowDependence(unsigned) { return {1, 1, 1}; }
 RowDependence ConstantOp::getRowDependence(unsigned) { return {}; }
 
@@ -87,6 +89,13 @@ CIMC_ROW_BY_ROW(SoftmaxOp)
 CIMC_ROW_BY_ROW(QuantizeOp)
 CIMC_ROW_BY_ROW(DequantizeOp)
 #undef CIMC_ROW_BY_ROW
+
+RowSelection cimc::cim::selectedRows(Value operand) {
+  if (auto slice = operand.getDefiningOp<SliceOp>())
+    return {static_cast<int64_t>(slice.getRowBegin()),
+            static_cast<int64_t>(slice.getRowStep()), rowsOf(slice.getInput())};
+  return {0, 1, rowsOf(operand)};
+}
 
 //===----------------------------------------------------------------------===//
 // Verifiers
@@ -107,10 +116,13 @@ LogicalResult WindowAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       return emitError() << "window " << name
                          << " needs two entries, rows and pixels, got "
                          << values.size();
-    for (int64_t value : values)
-      if (value < least || value > 65535)
+    for (auto [i, value] : llvm::enumerate(values)) {
+      // A part of a layer may begin at a later row: less than no padding.
+      int64_t low = name == "pad" && i == 0 ? -32768 : least;
+      if (value < low || value > 65535)
         return emitError() << "window " << name << " is " << value
-                           << ", must be within [" << least << ", 65535]";
+                           << ", must be within [" << low << ", 65535]";
+    }
   }
   return success();
 }
@@ -439,18 +451,45 @@ LogicalResult ConcatOp::verify() {
   return success();
 }
 
+LogicalResult InterleaveOp::verify() {
+  if (getInputs().empty())
+    return emitOpError() << "needs at least one operand";
+  RankedTensorType result = mapType(getResult());
+  auto parts = static_cast<int64_t>(getInputs().size());
+  for (auto [i, input] : llvm::enumerate(getInputs())) {
+    SmallVector<int64_t> shape(result.getShape());
+    shape[0] = rowsFrom(shape[0], static_cast<int64_t>(i), parts);
+    if (mapType(input) != result.clone(shape))
+      return emitOpError() << "operand " << i << " is " << input.getType()
+                           << ", rows " << i << ", " << i + parts
+                           << ", ... of the result are " << result.clone(shape);
+  }
+  return success();
+}
+
 LogicalResult SliceOp::verify() {
   RankedTensorType in = mapType(getInput()), out = mapType(getResult());
+  auto first = static_cast<int64_t>(getRowBegin());
+  auto step = static_cast<int64_t>(getRowStep());
+  if (step < 1 || first < 0 || first >= step || first >= in.getDimSize(0))
+    return emitOpError() << "rows from " << first << " on in steps of " << step
+                         << ": the first must be less than the step and than "
+                            "the "
+                         << in.getDimSize(0) << " rows of the operand";
   if (in.getElementType() != out.getElementType() ||
-      in.getDimSize(0) != out.getDimSize(0) ||
+      rowsFrom(in.getDimSize(0), first, step) != out.getDimSize(0) ||
       in.getDimSize(2) != out.getDimSize(2))
     return emitOpError() << "operand " << in << " and result " << out
-                         << " differ in more than their pixels";
+                         << " differ in more than the pixels and the rows "
+                            "chosen";
   auto begin = static_cast<int64_t>(getBegin());
-  if (begin < 0 || begin > in.getDimSize(1) - out.getDimSize(1))
-    return emitOpError() << "pixels from " << begin << " on, "
-                         << out.getDimSize(1) << " of them, are not within the "
-                         << in.getDimSize(1) << " of a row";
+  auto pixelStep = static_cast<int64_t>(getStep());
+  if (begin < 0 || pixelStep < 1 ||
+      out.getDimSize(1) > rowsFrom(in.getDimSize(1), begin, pixelStep))
+    return emitOpError() << "pixels from " << begin << " on in steps of "
+                         << pixelStep << ", " << out.getDimSize(1)
+                         << " of them, are not within the " << in.getDimSize(1)
+                         << " of a row";
   return success();
 }
 

@@ -55,6 +55,10 @@ mlir::LogicalResult checkWindow(mlir::Operation *op, WindowAttr window,
                                 bool checkPixels = true);
 
 int64_t rowsOf(mlir::Value value);
+/// How many of `rows` rows are row `first` and every `step`-th after it.
+inline int64_t rowsFrom(int64_t rows, int64_t first, int64_t step) {
+  return std::max<int64_t>((rows - first + step - 1) / step, 0);
+}
 /// All rows first.
 RowDependence wholeOperand(mlir::Value operand);
 /// One row for one row; a single row that serves many is kept.

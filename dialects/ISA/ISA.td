@@ -128,7 +128,7 @@ def ISA_ChannelOp : ISA_Record<"channel", 0x01, [
     Unsigned<"row_bytes", 32, "bytes a row, also the distance between slots">,
     Unsigned<"slots", 32, "rows the ring holds">,
     Unsigned<"rows", 32, "rows a sample">,
-    Unsigned<"producers", 16, "streams that write parts of each row; a row is there when all have">,
+    Unsigned<"producers", 16, "streams that write rows or parts of them; a row is there when all have passed it">,
     Unsigned<"consumers", 16, "streams that wait for and free rows; a row is free when all have freed it">]> {
   let summary = "a bounded ring of rows between producers and consumers";
   let description = [{
@@ -203,12 +203,15 @@ def ISA_SendOp : ISA_Record<"send", 0x17, [
     Unsigned<"src", 16, "view">, Affine<"row", "row of the view to send">,
     Unsigned<"offset", 32, "byte in the channel's row where the first pixel goes">,
     Unsigned<"pitch", 32, "bytes from pixel to pixel in the channel's row">,
-    Unsigned<"joined", 1, "1: part of the message of the send before, which has the same view and row">]> {
+    Unsigned<"joined", 1, "1: part of the message of the send before, which has the same view and row">,
+    Unsigned<"first", 16, "the producer's first row of a sample; it has the same in all its sends">,
+    Unsigned<"skipped", 16, "rows between two of the producer's, which others write; likewise">]> {
   let summary = "sends this producer's next row to the consumer's ring, blocking while it is full";
   let description = [{ Pixels x channels of the view's row `row` are written at `offset + pixel * pitch`
     of the next slot, over the on-chip networks. Sends that follow one another and are `joined` are one
     message (multicast): it passes the sender's port and every link once and forks where the ways part.
-    One whose ring is full when the first of them starts is a message of its own, sent when it is not. }];
+    One whose ring is full when the first of them starts is a message of its own, sent when it is not.
+    A row of the ring is there when all producers have passed it. }];
 }
 
 //===----------------------------------------------------------------------===//

@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Pacing.h"
 #include "StreamGraph.h"
 
 #include "cimc/Mapping/Passes.h"
@@ -43,7 +42,6 @@ public:
   LogicalResult place(func::FuncOp function);
 
 private:
-  void plan(func::FuncOp function);
   LogicalResult doesNotFit(func::FuncOp function, int64_t macros);
 
   const cimc::ChipSpec &chip;
@@ -100,22 +98,8 @@ LogicalResult Placer::doesNotFit(func::FuncOp function, int64_t macros) {
   return diagnostic;
 }
 
-/// Rings for the shortest period that the streams' own work allows.
-void Placer::plan(func::FuncOp function) {
-  StreamGraph graph(function, model);
-  llvm::DenseMap<Operation *, double> rowNs;
-  double period = 0;
-  for (auto [op, item] : llvm::zip(graph.ops, graph.items)) {
-    period = std::max(period, item.load.periodNs());
-    rowNs[op] = item.load.streamNs() /
-                static_cast<double>(Extents(op->getResult(0)).rows);
-  }
-  planRings(function, model, period,
-            [&](Operation *op) { return rowNs.lookup(op); });
-}
-
 LogicalResult Placer::place(func::FuncOp function) {
-  plan(function);
+  planRings(function, model);
   StreamGraph graph(function, model);
   int64_t macros = 0;
   for (auto [op, item] : llvm::zip(graph.ops, graph.items)) {

@@ -20,6 +20,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace cimc {
@@ -44,7 +45,7 @@ constexpr int64_t kLargestPart = 4;
 
 /// How often layers are copied, and what that comes to.
 struct Choice {
-  std::vector<int64_t> copies;  ///< by layer
+  std::vector<std::pair<int64_t, int64_t>> copies; ///< and phases, by layer
   double slowestNs = 0;         ///< the busiest stream, or the host's link
   Operation *slowest = nullptr; ///< null: the host's link
 };
@@ -126,30 +127,32 @@ void Replicator::removeRelays() {
 /// as short as it can.
 Choice Replicator::choose(Layers &layers, double targetNs) const {
   Choice choice;
-  choice.copies.assign(layers.list.size(), 1);
+  choice.copies.assign(layers.list.size(), {1, 1});
   // Readers first: what a stream sends depends on them.
   for (size_t l = layers.list.size(); l-- > 0;) {
     Layer &layer = layers.list[l];
     std::vector<double> sent;
     for (Operation *op : layer.ops)
       sent.push_back(layers.pixelsSent(op->getResult(0)));
-    auto slowest = [&](int64_t copies) {
+    auto slowest = [&](int64_t copies, int64_t phases) {
       int64_t width = (layer.pixels + copies - 1) / copies;
+      int64_t rows = (layer.rows + phases - 1) / phases;
       std::pair<double, Operation *> found = {0, nullptr};
       for (size_t i = 0; i < layer.ops.size(); ++i) {
-        double ns = layers.load(layer.ops[i], {0, width}, sent[i]).periodNs();
+        double ns =
+            layers.load(layer.ops[i], {0, width}, rows, sent[i]).periodNs();
         if (ns > found.first)
           found = {ns, layer.ops[i]};
       }
       return found;
     };
-    layer.copies = 1;
-    auto [best, op] = slowest(1);
+    layer.copies = layer.phases = 1;
+    auto [best, op] = slowest(1, 1);
     for (int64_t c = 2; layer.canCut && best > targetNs && c <= layer.pixels;
          ++c) {
       if ((layer.pixels + c - 1) / c == layer.widest())
         continue;
-      auto [ns, at] = slowest(c);
+      auto [ns, at] = slowest(c, 1);
       // Another copy must shorten the stream by more than rounding.
       if (ns >= best * 0.999)
         continue;
@@ -157,7 +160,21 @@ Choice Replicator::choose(Layers &layers, double targetNs) const {
       best = ns;
       op = at;
     }
-    choice.copies[l] = layer.copies;
+    // Copies that take rows in turn hold more rows of what they read, so they
+    // come after those that share a row.
+    for (int64_t k = 2; layer.canCut && layer.canTakeTurns && best > targetNs &&
+                        k <= layer.rows;
+         ++k) {
+      if ((layer.rows + k - 1) / k == layer.tallest())
+        continue;
+      auto [ns, at] = slowest(layer.copies, k);
+      if (ns >= best * 0.999)
+        break; // bound by what arrives
+      layer.phases = k;
+      best = ns;
+      op = at;
+    }
+    choice.copies[l] = {layer.copies, layer.phases};
     if (best > choice.slowestNs) {
       choice.slowestNs = best;
       choice.slowest = op;
@@ -179,7 +196,7 @@ Choice Replicator::choose(Layers &layers, double targetNs) const {
 
 void Replicator::use(Layers &layers, const Choice &choice) const {
   for (size_t l = 0; l < layers.list.size(); ++l)
-    layers.list[l].copies = choice.copies[l];
+    std::tie(layers.list[l].copies, layers.list[l].phases) = choice.copies[l];
 }
 
 /// Plans rings for the period that the slowest stream allows, and more copies
@@ -191,9 +208,9 @@ void Replicator::plan(Layers &layers, func::FuncOp of,
     if (l < 0)
       return 0.0;
     double sent = layers.pixelsSent(op->getResult(0));
-    Load load = layers.load(op, {0, layers.list[l].widest()}, sent);
-    return load.streamNs() /
-           static_cast<double>(Extents(op->getResult(0)).rows);
+    const Layer &layer = layers.list[l];
+    Load load = layers.load(op, {0, layer.widest()}, layer.rows, sent);
+    return load.streamNs() / static_cast<double>(layer.rows);
   });
   // Rings that would take most of a core are shared out, as time is.
   for (Layer &layer : layers.list) {
@@ -223,6 +240,7 @@ std::optional<Outcome> Replicator::outcome(const Choice &choice, bool links) {
     use(layers, choice);
     plan(layers, trial, choice);
     layers.apply();
+    planRings(trial, model);
     StreamGraph graph(trial, model);
     if (auto packed = packTightly(packer, graph.items)) {
       result = Outcome{packed->periodNs, graph.latencyNs()};
@@ -266,25 +284,28 @@ static std::string microseconds(double ns) {
 
 void Replicator::remark(Layers &layers, const Choice &choice, double periodNs) {
   for (const Layer &layer : layers.list) {
-    if (layer.copies == 1)
+    int64_t copies = layer.copies * layer.phases;
+    if (copies == 1)
       continue;
     int64_t macros = 0;
     for (Operation *op : layer.ops)
       if (auto tile = dyn_cast<cimc::cim::MvmOp>(op))
         macros += model.macrosOf(tile);
     InFlightDiagnostic remark = layer.ops.front()->emitRemark();
-    remark << layer.copies << " copies";
+    remark << copies << " copies";
     if (macros)
-      remark << " of its weights on " << layer.copies * macros << " macros";
+      remark << " of its weights on " << copies * macros << " macros";
     remark << ": each makes " << layer.widest() << " of " << layer.pixels
            << " pixels of a row";
+    if (layer.phases > 1)
+      remark << ", and one of " << layer.phases << " rows";
   }
   Operation *at = choice.slowest ? choice.slowest : function.getOperation();
   int64_t l = choice.slowest ? layers.of(choice.slowest) : -1;
   const char *why =
       !choice.slowest          ? "the host's link is the slowest part"
       : !layers.list[l].canCut ? "this is the slowest part and cannot be cut"
-      : layers.list[l].widest() == 1
+      : layers.list[l].widest() == 1 && layers.list[l].tallest() == 1
           ? "this is the slowest part and has no more pixels to share"
           : "this is the slowest part and the chip has no room for another "
             "copy, or its rows cannot be sent to more";
@@ -312,7 +333,7 @@ void Replicator::run(bool latency) {
     Choice choice;
     double least;
   };
-  std::set<std::vector<int64_t>> seen = {best.copies};
+  std::set<std::vector<std::pair<int64_t, int64_t>>> seen = {best.copies};
   auto look = [&](int step) -> std::optional<Candidate> {
     if (step < 0 || step >= kMostSteps)
       return std::nullopt;

@@ -24,6 +24,13 @@ namespace cimc::mapping {
 Layers::Layers(func::FuncOp function, const LoadModel &model)
     : function(function), model(model) {
   llvm::DenseMap<Attribute, int64_t> matrices;
+  // Where a row waits for the one before, turns would gain nothing.
+  bool isRecurrent =
+      llvm::any_of(function.getBody().front(),
+                   [](Operation &op) { return isa<cim::DelayOp>(op); });
+  auto fits = [&](int64_t index, const Extents &out) {
+    return list[index].pixels == out.pixels && list[index].rows == out.rows;
+  };
   for (Operation &op : function.getBody().front()) {
     if (!isa<cim::StreamOpInterface>(op) || isGlue(&op))
       continue;
@@ -32,26 +39,27 @@ Layers::Layers(func::FuncOp function, const LoadModel &model)
     if (auto tile = dyn_cast<cim::MvmOp>(op)) {
       auto [found, isNew] =
           matrices.try_emplace(tile.getWeightsAttr(), list.size());
-      if (!isNew && list[found->second].pixels == out.pixels)
+      if (!isNew && fits(found->second, out))
         index = found->second;
     } else if (isPixelwise(&op)) {
       // Beside what it reads, where nothing else reads that.
       for (Value operand : op.getOperands())
         if (Operation *producer = operand.getDefiningOp();
             producer && operand.hasOneUse() && of(producer) >= 0 &&
-            list[of(producer)].canCut &&
-            list[of(producer)].pixels == out.pixels)
+            list[of(producer)].canCut && fits(of(producer), out))
           index = std::max(index, of(producer));
     }
     if (index < 0) {
       index = static_cast<int64_t>(list.size());
       list.emplace_back();
+      list.back().rows = out.rows;
       list.back().pixels = out.pixels;
       // The host sends whole rows.
       bool isFed =
           isa<cim::ReshapeOp>(op) && isa<BlockArgument>(op.getOperand(0));
-      list.back().canCut =
-          out.pixels > 1 && !isFed && (windowOf(&op) || isPixelwise(&op));
+      list.back().canTakeTurns = !isRecurrent;
+      list.back().canCut = (out.pixels > 1 || (out.rows > 1 && !isRecurrent)) &&
+                           !isFed && (windowOf(&op) || isPixelwise(&op));
     }
     list[index].ops.push_back(&op);
     member[&op] = index;
@@ -76,8 +84,11 @@ double Layers::pixelsSent(Value value) const {
     int64_t index = of(user);
     if (isGlue(user)) {
       Value result = user->getResult(0);
-      sent += pixelsSent(result) * static_cast<double>(Extents(value).pixels) /
-              static_cast<double>(Extents(result).pixels);
+      double share = isa<cim::SliceOp>(user)
+                         ? 1
+                         : static_cast<double>(Extents(value).pixels) /
+                               static_cast<double>(Extents(result).pixels);
+      sent += pixelsSent(result) * share;
     } else if (index < 0) {
       send({0, Extents(value).pixels}); // the host
     } else if (isBeside(use)) {
@@ -94,12 +105,17 @@ double Layers::pixelsSent(Value value) const {
   return sent;
 }
 
-Load Layers::load(Operation *op, PixelRange part, double sent) const {
+Load Layers::load(Operation *op, PixelRange part, int64_t rows,
+                  double sent) const {
   int64_t pixels = part.end - part.begin;
   Load load = model.of(op, pixels);
   Extents out(op->getResult(0));
+  double share = static_cast<double>(rows) / static_cast<double>(out.rows);
+  load.macroNs *= share;
+  load.vectorNs *= share;
+  load.controlNs *= share;
   load.outNs = model.sendNs(
-      sent * static_cast<double>(out.rows * out.channels * out.bytes * pixels) /
+      sent * static_cast<double>(rows * out.channels * out.bytes * pixels) /
       static_cast<double>(out.pixels));
   return load;
 }
@@ -123,32 +139,40 @@ void Layers::cut(Layer &layer) {
   // A part that reads nothing but padding would read no map.
   while (layer.copies > 1 && readsPadding(layer))
     --layer.copies;
-  if (layer.copies == 1)
+  if (layer.copies == 1 && layer.phases == 1)
     return;
   OpBuilder builder(layer.ops.back());
-  std::vector<IRMapping> parts(layer.copies);
-  std::map<std::tuple<unsigned, int64_t, int64_t>, Value> slices;
+  // By phase, then by range of pixels.
+  std::vector<IRMapping> parts(layer.phases * layer.copies);
+  std::map<std::tuple<unsigned, int64_t, int64_t, int64_t>, Value> slices;
   SmallVector<Value> sliced; // numbers values in a deterministic order
-  auto slice = [&](Value value, PixelRange range) -> Value {
+  // Pixels of all rows, or (`phase` not negative) of those of a phase.
+  auto slice = [&](Value value, PixelRange range, int64_t phase) -> Value {
     Extents map(value);
-    if (range.begin == 0 && range.end == map.pixels)
+    bool isWide = range.begin == 0 && range.end == map.pixels;
+    if (isWide && phase < 0)
       return value;
     auto at = llvm::find(sliced, value);
     auto number = static_cast<unsigned>(at - sliced.begin());
     if (at == sliced.end())
       sliced.push_back(value);
-    Value &result = slices[{number, range.begin, range.end}];
+    Value &result = slices[{number, range.begin, range.end, phase}];
     if (!result) {
       auto type = cast<RankedTensorType>(value.getType());
-      int64_t shape[] = {map.rows, range.end - range.begin, map.channels};
+      int64_t step = phase < 0 ? 1 : layer.phases;
+      int64_t first = std::max<int64_t>(phase, 0);
+      int64_t shape[] = {layer.rowsOf(map.rows, first, step),
+                         range.end - range.begin, map.channels};
       result = cim::SliceOp::create(builder, value.getLoc(), type.clone(shape),
-                                    value, range.begin);
+                                    value, range.begin, 1, first, step);
     }
     return result;
   };
-  for (int64_t i = 0; i < layer.copies; ++i)
+  for (size_t i = 0; i < parts.size(); ++i)
     for (Operation *op : layer.ops) {
-      PixelRange range = layer.part(i);
+      int64_t phase = static_cast<int64_t>(i) / layer.copies;
+      PixelRange range = layer.part(static_cast<int64_t>(i) % layer.copies);
+      auto window = op->getAttrOfType<cim::WindowAttr>("window");
       SmallVector<Value> operands;
       int64_t first = 0; // of the pixels read
       for (OpOperand &operand : op->getOpOperands()) {
@@ -157,8 +181,13 @@ void Layers::cut(Layer &layer) {
           continue;
         }
         PixelRange read = pixelsRead(op, operand.getOperandNumber(), range);
-        operands.push_back(slice(operand.get(), read));
-        first = read.begin;
+        // A window finds its rows by itself; a row that serves all stays.
+        bool takesTurns = layer.phases > 1 &&
+                          !(window && operand.getOperandNumber() == 0) &&
+                          Extents(operand.get()).rows == layer.rows;
+        operands.push_back(slice(operand.get(), read, takesTurns ? phase : -1));
+        if (operand.getOperandNumber() == 0)
+          first = read.begin;
       }
       Operation *copy = builder.clone(*op);
       copy->setOperands(operands);
@@ -167,17 +196,20 @@ void Layers::cut(Layer &layer) {
           builder.getDenseI64ArrayAttr({range.begin, range.end, layer.pixels}));
       auto type = cast<RankedTensorType>(op->getResult(0).getType());
       SmallVector<int64_t> shape(type.getShape());
+      shape[0] = layer.rowsOf(layer.rows, phase, layer.phases);
       shape[1] = range.end - range.begin;
       copy->getResult(0).setType(type.clone(shape));
-      if (cim::WindowAttr window = windowOf(op)) {
+      if (window) {
+        SmallVector<int64_t> pad(window.getPad()), stride(window.getStride());
         // The window of the part's first pixel begins where the slice does, or
-        // in the padding before it.
-        SmallVector<int64_t> pad(window.getPad());
-        pad[1] += first - range.begin * window.getStride()[1];
+        // in the padding before it; that of its first row where the phase does.
+        if (windowOf(op))
+          pad[1] += first - range.begin * stride[1];
+        pad[0] -= phase * stride[0];
+        stride[0] *= layer.phases;
         copy->setAttr("window",
                       cim::WindowAttr::get(op->getContext(), window.getKernel(),
-                                           window.getStride(), pad,
-                                           window.getDilation()));
+                                           stride, pad, window.getDilation()));
       }
       parts[i].map(op->getResult(0), copy->getResult(0));
     }
@@ -187,14 +219,27 @@ void Layers::cut(Layer &layer) {
   for (Operation *op : layer.ops) {
     if (llvm::all_of(op->getUsers(), inside))
       continue;
-    SmallVector<Value> values;
-    for (IRMapping &part : parts)
-      values.push_back(part.lookup(op->getResult(0)));
-    auto joined =
-        cim::ConcatOp::create(builder, op->getLoc(), op->getResult(0).getType(),
-                              values, 1, IntegerAttr());
-    joined->setAttr("cim.copies", builder.getI64IntegerAttr(layer.copies));
-    op->getResult(0).replaceAllUsesWith(joined.getResult());
+    Value result = op->getResult(0);
+    auto type = cast<RankedTensorType>(result.getType());
+    SmallVector<Value> turns;
+    for (int64_t phase = 0; phase < layer.phases; ++phase) {
+      SmallVector<Value> row;
+      for (int64_t i = 0; i < layer.copies; ++i)
+        row.push_back(parts[phase * layer.copies + i].lookup(result));
+      SmallVector<int64_t> shape(type.getShape());
+      shape[0] = layer.rowsOf(layer.rows, phase, layer.phases);
+      turns.push_back(layer.copies == 1
+                          ? row.front()
+                          : cim::ConcatOp::create(builder, op->getLoc(),
+                                                  type.clone(shape), row, 1,
+                                                  IntegerAttr())
+                                .getResult());
+    }
+    result.replaceAllUsesWith(
+        layer.phases == 1
+            ? turns.front()
+            : cim::InterleaveOp::create(builder, op->getLoc(), type, turns)
+                  .getResult());
   }
   for (Operation *op : llvm::reverse(layer.ops)) {
     member.erase(op);

@@ -17,18 +17,26 @@
 
 namespace cimc::mapping {
 
-/// Operations whose results are cut into the same parts of a row: a weight
-/// matrix's tiles or a window's operation, and what follows pixel by pixel.
+/// Operations whose results are cut into the same parts: a weight matrix's
+/// tiles or a window's operation, and what follows pixel by pixel. A row is cut
+/// into `copies` ranges of pixels; `phases` copies of each take rows in turn.
 struct Layer {
   llvm::SmallVector<mlir::Operation *> ops; ///< in the block's order
-  int64_t pixels = 1;                       ///< of a row of the results
+  int64_t rows = 1, pixels = 1;             ///< of the results
   bool canCut = false;
-  int64_t copies = 1;
+  bool canTakeTurns = false; ///< rows do not wait for each other
+  int64_t copies = 1, phases = 1;
 
   PixelRange part(int64_t i) const {
     return {pixels * i / copies, pixels * (i + 1) / copies};
   }
   int64_t widest() const { return (pixels + copies - 1) / copies; }
+  /// Rows of `all` that are row `first` and every `step`-th after it.
+  static int64_t rowsOf(int64_t all, int64_t first, int64_t step) {
+    return (all - first + step - 1) / step;
+  }
+  /// The most rows that one part makes.
+  int64_t tallest() const { return (rows + phases - 1) / phases; }
 };
 
 /// The layers of a function, and how to cut them.
@@ -47,8 +55,10 @@ public:
   /// readers have in common once (one message), as the layers are cut now.
   /// Readers of the layer itself are beside their part.
   double pixelsSent(mlir::Value value) const;
-  /// The load of one part of the operation; `sent`: pixelsSent(its result).
-  Load load(mlir::Operation *op, PixelRange part, double sent) const;
+  /// The load of one part of the operation that makes `rows` rows; `sent`:
+  /// pixelsSent(its result).
+  Load load(mlir::Operation *op, PixelRange part, int64_t rows,
+            double sent) const;
 
   /// Cuts every layer into its copies.
   void apply();

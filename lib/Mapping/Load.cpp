@@ -39,7 +39,7 @@ bool isGlue(Operation *op) {
   if (isa<cim::ReshapeOp>(op))
     return !op->hasAttr(cim::kCopyAttrName) &&
            Extents(op->getOperand(0)).rows == Extents(op->getResult(0)).rows;
-  return isa<cim::SliceOp, cim::ConstantOp>(op);
+  return isa<cim::SliceOp, cim::InterleaveOp, cim::ConstantOp>(op);
 }
 
 bool isPixelwise(Operation *op) {
@@ -183,15 +183,16 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels,
     }
     PixelRange range =
         isWide ? pixelsRead(op, i, {0, pixels}) : PixelRange{0, map.pixels};
-    cim::RowDependence need = stream.getRowDependence(i);
+    cim::RowSelection selected = cim::selectedRows(operand.get());
+    cim::RowDependence need = selected.of(stream.getRowDependence(i));
     int64_t rows = isa<cim::RowSumOp>(op) ? 1 // added one by one
-                   : need.mul == 0        ? map.rows
+                   : need.mul == 0        ? selected.rows
                                           : need.need - need.done + need.mul;
     if (!heldRows.empty())
-      rows += heldRows[i];
+      rows += heldRows[i] * selected.step;
     if (!least && need.mul != 0)
       rows = std::max(rows + 1, wanted && i < wanted.size() ? wanted[i] : 0);
-    int64_t ring = std::clamp<int64_t>(rows, 1, map.rows) *
+    int64_t ring = std::clamp<int64_t>(rows, 1, selected.rows) *
                    rowBytes(map, range.end - range.begin);
     // A value that is read twice has one ring.
     int64_t &shared = rings[operand.get()];
@@ -229,8 +230,10 @@ Load LoadModel::of(Operation *op, int64_t pixels,
     PixelRange range =
         isWide ? pixelsRead(op, operand.getOperandNumber(), {0, pixels})
                : PixelRange{0, in.pixels};
+    // All rows come, also those that are passed over.
     load.inNs += sendNs(static_cast<double>(
-        in.rows * (range.end - range.begin) * in.channels * in.bytes));
+        cim::selectedRows(operand.get()).rows * (range.end - range.begin) *
+        in.channels * in.bytes));
   }
   if (auto tile = dyn_cast<cim::MvmOp>(op)) {
     load.macros = macrosOf(tile);

@@ -68,28 +68,39 @@ void planRings(func::FuncOp function, const LoadModel &model, double periodNs,
     if (isGlue(&op)) {
       made.isConstant = true;
       bool isFirst = true;
-      for (Value operand : op.getOperands()) {
-        Pace in = paces.lookup(operand);
+      for (OpOperand &operand : op.getOpOperands()) {
+        Pace in = paces.lookup(operand.get());
         if (in.isConstant)
           continue;
+        // Row 0 of an operand that is interleaved is a later one of the result.
+        double ahead =
+            isa<cim::InterleaveOp>(op)
+                ? static_cast<double>(operand.getOperandNumber()) * made.pace
+                : 0;
         made.isConstant = false;
-        made.begin = isFirst ? in.begin : std::min(made.begin, in.begin);
-        made.there = std::max(made.there, in.there);
+        made.begin =
+            isFirst ? in.begin - ahead : std::min(made.begin, in.begin - ahead);
+        made.there = std::max(made.there, in.there - ahead);
         isFirst = false;
       }
       paces[op.getResult(0)] = made;
       continue;
     }
     int64_t rows = Extents(op.getResult(0)).rows;
+    // Rows are passed over by their reader: what it reads is the whole map.
+    auto paceOfMap = [&](OpOperand &operand) {
+      auto slice = operand.get().getDefiningOp<cim::SliceOp>();
+      return paces.lookup(slice ? slice.getInput() : operand.get());
+    };
     auto needed = [&](OpOperand &operand, int64_t row) {
+      cim::RowSelection selected = cim::selectedRows(operand.get());
       cim::RowDependence need =
-          stream.getRowDependence(operand.getOperandNumber());
-      return std::clamp<int64_t>(need.mul * row + need.need, 0,
-                                 Extents(operand.get()).rows);
+          selected.of(stream.getRowDependence(operand.getOperandNumber()));
+      return std::clamp<int64_t>(need.mul * row + need.need, 0, selected.rows);
     };
     double work = std::min(rowNs(&op), made.pace);
     for (OpOperand &operand : op.getOpOperands()) {
-      Pace in = paces.lookup(operand.get());
+      Pace in = paceOfMap(operand);
       if (in.isConstant)
         continue;
       for (int64_t r : someRows(rows))
@@ -103,16 +114,16 @@ void planRings(func::FuncOp function, const LoadModel &model, double periodNs,
 
     SmallVector<int64_t> rings;
     for (OpOperand &operand : op.getOpOperands()) {
-      Pace in = paces.lookup(operand.get());
-      Extents map(operand.get());
+      Pace in = paceOfMap(operand);
       if (in.isConstant || in.pace <= 0) {
         rings.push_back(0);
         continue;
       }
+      cim::RowSelection selected = cim::selectedRows(operand.get());
       cim::RowDependence need =
-          stream.getRowDependence(operand.getOperandNumber());
+          selected.of(stream.getRowDependence(operand.getOperandNumber()));
       double slots = 0;
-      for (int64_t row : someRows(map.rows)) {
+      for (int64_t row : someRows(selected.rows)) {
         // The output row after which nobody needs it.
         int64_t last = rows - 1;
         if (need.mul > 0)
@@ -126,7 +137,7 @@ void planRings(func::FuncOp function, const LoadModel &model, double periodNs,
       }
       // Rows do not come as evenly as that.
       rings.push_back(std::clamp<int64_t>(
-          std::llround(std::ceil(slots - 0.01)) + 1, 1, map.rows));
+          std::llround(std::ceil(slots - 0.01)) + 1, 1, selected.rows));
     }
     op.setAttr(cim::kRingsAttrName,
                Builder(op.getContext()).getDenseI64ArrayAttr(rings));

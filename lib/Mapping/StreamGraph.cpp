@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "StreamGraph.h"
+#include "Pacing.h"
 
 #include <algorithm>
 #include <cmath>
@@ -140,38 +141,60 @@ SmallVector<int64_t> StreamGraph::heldRows(Operation *op) {
 
 /// Adds an edge from everyone who makes some of pixels `range` of `value`.
 void StreamGraph::connect(Value value, PixelRange range, int64_t to,
-                          int64_t number) {
+                          int64_t number, double share) {
   Operation *op = value.getDefiningOp();
   if (!op || !isGlue(op)) {
     Extents map(value);
-    edges.push_back({op ? index.lookup(op) : -1, to, number,
-                     static_cast<double>(map.rows * (range.end - range.begin) *
-                                         map.channels * map.bytes)});
+    edges.push_back(
+        {op ? index.lookup(op) : -1, to, number,
+         share * static_cast<double>(map.rows * (range.end - range.begin) *
+                                     map.channels * map.bytes)});
     return;
   }
   if (auto slice = dyn_cast<cim::SliceOp>(op)) {
     auto begin = static_cast<int64_t>(slice.getBegin());
-    return connect(slice.getInput(), {range.begin + begin, range.end + begin},
-                   to, number);
+    auto step = static_cast<int64_t>(slice.getStep());
+    return connect(
+        slice.getInput(),
+        {begin + range.begin * step, begin + (range.end - 1) * step + 1}, to,
+        number, share / static_cast<double>(step));
+  }
+  if (auto interleave = dyn_cast<cim::InterleaveOp>(op)) {
+    for (Value input : interleave.getInputs())
+      connect(input, range, to, number, share);
+    return;
   }
   if (auto concat = dyn_cast<cim::ConcatOp>(op)) {
     for (Value input : concat.getInputs()) {
       if (concat.getAxis() != 1) {
-        connect(input, range, to, number);
+        connect(input, range, to, number, share);
         continue;
       }
       int64_t width = Extents(input).pixels;
       PixelRange part = {std::max<int64_t>(range.begin, 0),
                          std::min(range.end, width)};
       if (part.begin < part.end)
-        connect(input, part, to, number);
+        connect(input, part, to, number, share);
       range = {range.begin - width, range.end - width};
     }
     return;
   }
   if (op->getNumOperands()) // a reshape; constants send nothing
     connect(op->getOperand(0), {0, Extents(op->getOperand(0)).pixels}, to,
-            number);
+            number, share);
+}
+
+void planRings(func::FuncOp function, const LoadModel &model) {
+  StreamGraph graph(function, model);
+  llvm::DenseMap<Operation *, double> rowNs; // looked up only
+  double period = 0;
+  for (auto [op, item] : llvm::zip(graph.ops, graph.items)) {
+    period = std::max(period, item.load.periodNs());
+    rowNs[op] = item.load.streamNs() /
+                static_cast<double>(Extents(op->getResult(0)).rows);
+  }
+  planRings(function, model, period,
+            [&](Operation *op) { return rowNs.lookup(op); });
 }
 
 Traffic StreamGraph::traffic(const std::vector<Place> &places) const {

@@ -45,7 +45,8 @@ private:
   /// result begins at.
   llvm::SmallVector<int64_t> heldRows(mlir::Operation *op);
   void sortByPixels();
-  void connect(mlir::Value value, PixelRange range, int64_t to, int64_t number);
+  void connect(mlir::Value value, PixelRange range, int64_t to, int64_t number,
+               double share = 1);
 
   mlir::func::FuncOp function;
   const LoadModel &model;
@@ -55,6 +56,10 @@ private:
   /// time from its first row to its last; looked up only.
   llvm::DenseMap<mlir::Value, double> begins;
 };
+
+/// Plans rings (Pacing.h) for the shortest period that the streams' own work
+/// allows.
+void planRings(mlir::func::FuncOp function, const LoadModel &model);
 
 } // namespace cimc::mapping
 

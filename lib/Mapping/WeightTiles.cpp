@@ -177,10 +177,21 @@ void Lowering::placeWindows(Operation *op, const nn::WeightMatrix &matrix,
               RankedTensorType::get({samples * height, axes[1].size, channels},
                                     element));
   }
-  form.window = cim::WindowAttr::get(
-      op->getContext(), {matrix.kernel[1], matrix.kernel[2]},
-      {matrix.stride[1], matrix.stride[2]}, begin,
-      {matrix.dilation[1], matrix.dilation[2]});
+  int64_t step = matrix.stride[2];
+  auto map = cast<RankedTensorType>(form.map.value.getType());
+  if (matrix.kernel[2] == 1 && step > 1 && begin[1] == 0 &&
+      (out[2] - 1) * step < map.getDimSize(1) &&
+      !map.getElementType().isF32()) {
+    // Pixels between windows need not come, unless a range is taken of them.
+    int64_t shape[] = {map.getDimSize(0), out[2], map.getDimSize(2)};
+    form.map.value = cim::SliceOp::create(builder, loc, map.clone(shape),
+                                          form.map.value, 0, step);
+    step = 1;
+  }
+  form.window = cim::WindowAttr::get(op->getContext(),
+                                     {matrix.kernel[1], matrix.kernel[2]},
+                                     {matrix.stride[1], step}, begin,
+                                     {matrix.dilation[1], matrix.dilation[2]});
   form.samples = samples;
   form.keptRows = out[1];
   form.out = {samples * rows, out[2], matrix.allColumns()};
@@ -312,8 +323,8 @@ Value Lowering::tileSums(Location loc, const WeightedForm &form,
   int64_t piece = std::max(
       columns * 4, std::min(form.out[1] * columns * 4,
                             std::max<int64_t>(chip.coreBytes() / 4, 256)));
-  size_t most = std::clamp<int64_t>(chip.memoryBytes() / 2 / piece, 2,
-                                    kMostPartialSums);
+  size_t most =
+      std::clamp<int64_t>(chip.memoryBytes() / 2 / piece, 2, kMostPartialSums);
   while (partials.size() > 1) {
     SmallVector<Value> sums;
     for (ArrayRef<Value> rest = partials; !rest.empty();) {

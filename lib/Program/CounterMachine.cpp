@@ -41,29 +41,45 @@ CounterMachine::CounterMachine(std::vector<CounterChannel> channels,
   for (size_t c = 0; c < rings.size(); ++c) {
     states[c].writers.assign(rings[c].producers, nobody);
     states[c].readers.assign(rings[c].consumers, nobody);
+    states[c].phases.assign(rings[c].producers, {});
   }
   for (uint32_t s = 0; s < program.size(); ++s)
-    for (const CounterStep &step : program[s]) {
+    for (size_t i = 0; i < program[s].size(); ++i) {
+      const CounterStep &step = program[s][i];
       if (!step.touchesChannel())
         continue;
       ChannelState &state = states[step.channel];
       uint32_t &owner =
           (step.consumes() ? state.readers : state.writers)[step.party];
-      if (owner == nobody)
+      bool isFirst = owner == nobody;
+      if (isFirst)
         owner = s;
+      if (step.kind != CounterStep::Acquire && step.kind != CounterStep::Send)
+        continue;
+      RowPhase phase{step.add, step.mul0 + 1},
+          &known = state.phases[step.party];
+      if (phase.first >= rings[step.channel].rows)
+        mixed = Fault{Fault::NoSuchRow, s, i, phase.first};
+      else if (isFirst)
+        known = phase;
+      else if (!(phase == known))
+        mixed = Fault{Fault::MixedRows, s, i, 0};
     }
 }
 
 void CounterMachine::reset() {
   for (size_t c = 0; c < rings.size(); ++c) {
     ChannelState &state = states[c];
-    state.posted.assign(rings[c].producers, 0);
+    state.posted.clear();
+    for (const RowPhase &phase : state.phases)
+      state.posted.push_back(phase.first);
     state.freed.assign(rings[c].consumers, 0);
     state.acquired.assign(rings[c].producers, false);
-    state.arrived = state.released = 0;
+    state.arrived = *std::min_element(state.posted.begin(), state.posted.end());
+    state.released = 0;
   }
   streamStates.assign(program.size(), {});
-  wrong.reset();
+  wrong = mixed;
   ready.clear();
   for (auto s = static_cast<uint32_t>(program.size()); s-- > 0;)
     ready.push_back(s);
@@ -103,8 +119,11 @@ void CounterMachine::wake(const std::vector<uint32_t> &parties) {
     }
 }
 
-void CounterMachine::post(ChannelState &state, uint32_t party) {
-  if (state.posted[party]++ != state.arrived)
+void CounterMachine::post(uint32_t channel, uint32_t party) {
+  ChannelState &state = states[channel];
+  int64_t row = state.posted[party];
+  state.posted[party] = state.phases[party].next(row, rings[channel].rows);
+  if (row != state.arrived)
     return;
   int64_t least = *std::min_element(state.posted.begin(), state.posted.end());
   if (least == state.arrived)
@@ -123,11 +142,17 @@ bool CounterMachine::endSample(uint32_t index) {
       continue;
     const ChannelState &state = states[step.channel];
     int64_t rows = rings[step.channel].rows, due = stream.sample * rows;
-    int64_t done =
-        step.consumes() ? state.freed[step.party] : state.posted[step.party];
-    if (done != due || (!step.consumes() && state.acquired[step.party]))
-      return fail(step.consumes() ? Fault::WrongFrees : Fault::WrongWrites,
-                  index, i, done - due + rows);
+    if (step.consumes()) {
+      int64_t done = state.freed[step.party];
+      if (done != due)
+        return fail(Fault::WrongFrees, index, i, done - due + rows);
+      continue;
+    }
+    const RowPhase &phase = state.phases[step.party];
+    int64_t done = state.posted[step.party];
+    if (done != due + phase.first || state.acquired[step.party])
+      return fail(Fault::WrongWrites, index, i,
+                  phase.before(done - due + rows, rows));
   }
   return true;
 }
@@ -181,12 +206,12 @@ bool CounterMachine::advance(uint32_t index, int64_t samples) {
     }
     case CounterStep::Acquire:
     case CounterStep::Send:
-      if (state.posted[step.party] == (s.sample + 1) * ring.rows)
-        return fail(Fault::TooManyWrites, index, s.next, ring.rows + 1);
+      if (state.posted[step.party] >= (s.sample + 1) * ring.rows)
+        return fail(Fault::TooManyWrites, index, s.next, 0);
       if (isFull(ring, state, state.posted[step.party]))
         return true;
       if (step.kind == CounterStep::Send)
-        post(state, step.party);
+        post(step.channel, step.party);
       else
         state.acquired[step.party] = true;
       break;
@@ -194,7 +219,7 @@ bool CounterMachine::advance(uint32_t index, int64_t samples) {
       if (!state.acquired[step.party])
         return fail(Fault::PostWithoutAcquire, index, s.next, 0);
       state.acquired[step.party] = false;
-      post(state, step.party);
+      post(step.channel, step.party);
       break;
     case CounterStep::Loop:
     case CounterStep::Next:
@@ -207,6 +232,8 @@ bool CounterMachine::advance(uint32_t index, int64_t samples) {
 
 bool CounterMachine::runToStop(int64_t samples) {
   stuck.clear();
+  if (wrong)
+    return false;
   while (!ready.empty()) {
     uint32_t s = ready.back();
     ready.pop_back();
@@ -235,7 +262,18 @@ std::string
 CounterMachine::describeFault(const std::string &channelName) const {
   const CounterStep &step = program[wrong->stream][wrong->step];
   int64_t rows = rings[step.channel].rows;
+  if (!step.consumes())
+    rows = states[step.channel].phases[step.party].own(rows);
   switch (wrong->kind) {
+  case Fault::NoSuchRow:
+    return fmt::format("producer {} begins with row {} of {}, which has {} a "
+                       "sample",
+                       step.party, wrong->rows, channelName,
+                       rings[step.channel].rows);
+  case Fault::MixedRows:
+    return fmt::format("producer {} writes other rows of {} than before: its "
+                       "first row and the rows it skips stay the same",
+                       step.party, channelName);
   case Fault::TooManyWrites:
     return fmt::format("producer {} writes more than the {} rows that {} takes "
                        "a sample",

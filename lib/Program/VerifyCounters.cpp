@@ -108,7 +108,8 @@ void Counters::addCore(const CoreProgram &core,
       else if (auto *post = std::get_if<isa::Post>(&instructions[i]))
         touch(CounterStep::Post, post->channel, post->producer, {});
       else if (auto *send = std::get_if<isa::Send>(&instructions[i]))
-        touch(CounterStep::Send, send->channel, send->producer, {});
+        touch(CounterStep::Send, send->channel, send->producer,
+              {send->first, send->skipped, 0});
       source.instructions.resize(steps.size(), i);
     }
     sources.push_back(std::move(source));

@@ -253,8 +253,22 @@ HostTensor slice(cim::SliceOp op, Inputs in, HostTensor result) {
   size_t from = pixel * static_cast<size_t>(in[0]->shape[1]);
   size_t to = pixel * static_cast<size_t>(result.shape[1]);
   for (int64_t row = 0; row < result.shape[0]; ++row)
-    std::memcpy(result.data.data() + row * to,
-                in[0]->data.data() + row * from + pixel * op.getBegin(), to);
+    for (int64_t p = 0; p < result.shape[1]; ++p)
+      std::memcpy(result.data.data() + row * to + p * pixel,
+                  in[0]->data.data() +
+                      (op.getRowBegin() + row * op.getRowStep()) * from +
+                      (op.getBegin() + p * op.getStep()) * pixel,
+                  pixel);
+  return result;
+}
+
+HostTensor interleave(cim::InterleaveOp, Inputs in, HostTensor result) {
+  size_t bytes = byteSize(result.type) *
+                 static_cast<size_t>(result.shape[1] * result.shape[2]);
+  for (int64_t row = 0; row < result.shape[0]; ++row)
+    std::memcpy(result.data.data() + row * bytes,
+                in[row % in.size()]->data.data() + row / in.size() * bytes,
+                bytes);
   return result;
 }
 
@@ -346,6 +360,7 @@ Result<HostTensor> evaluateCIMOp(Operation *op, Inputs in, int64_t rows) {
       .Case<cim::DequantizeOp>(with(dequantize))
       .Case<cim::ConcatOp>(with(concat))
       .Case<cim::SliceOp>(with(slice))
+      .Case<cim::InterleaveOp>(with(interleave))
       .Case<cim::MoveOp>(with(move))
       .Default([&](Operation *other) {
         return evaluateVectorOp(other, in, std::move(result));

@@ -240,6 +240,20 @@ private:
     std::string name = io.getName().str();
     if (!type)
       return Error{ExitCode::Internal, "'" + name + "' has no host type"};
+    // Before memory is asked for: the shape may be anyone's.
+    int64_t size = countElements(shape);
+    if (size < 0 || __builtin_mul_overflow(
+                        size, int64_t(byteSize(machineType(*type))), &size))
+      size = -1;
+    for (Attribute ref : io.getChannels()) {
+      Ring &ring = state.ring(cast<FlatSymbolRefAttr>(ref).getValue());
+      if (ring.rows * ring.rowBytes != size)
+        return Error{ExitCode::InvalidInput,
+                     "'" + name + "' of shape " + shapeString(shape) +
+                         " does not have the " +
+                         std::to_string(ring.rows * ring.rowBytes) +
+                         " bytes that its channel passes"};
+    }
     if (!io.getOutput()) {
       if (used == inputs.size() || inputs[used].type != *type ||
           inputs[used].shape != shape)
@@ -264,11 +278,6 @@ private:
     for (Attribute ref : io.getChannels()) {
       Ring &ring = state.ring(cast<FlatSymbolRefAttr>(ref).getValue());
       auto *bytes = host.back().get();
-      if (ring.rows * ring.rowBytes != int64_t(bytes->size()))
-        return Error{ExitCode::Internal,
-                     "'" + name + "' has " + std::to_string(bytes->size()) +
-                         " bytes, but its channel passes " +
-                         std::to_string(ring.rows * ring.rowBytes)};
       RunningStream stream;
       stream.code.push_back({nullptr, ring.rows, false});
       bool output = io.getOutput();
@@ -347,19 +356,21 @@ private:
     }
     if (auto send = dyn_cast<sched::SendOp>(op)) {
       Ring &ring = state.ring(send.getChannel());
+      ring.posted[send.getProducer()] = int64_t(send.getFirst());
       RowView src = state.view(send.getSrc());
-      return [&ring, src, producer = send.getProducer(), row = send.getRow(),
-              offset = int64_t(send.getOffset()),
-              pitch = int64_t(send.getPitch())](Iteration i) {
-        if (ring.isFull(producer))
-          return false;
-        uint8_t *to = ring.row(ring.posted[producer]) + offset;
-        int64_t bytes = src.channels * byteSize(src.type);
-        for (int64_t p = 0; p < src.pixels; ++p)
-          std::memcpy(to + p * pitch, src.at(evaluate(row, i), p), bytes);
-        ++ring.posted[producer];
-        return true;
-      };
+      return
+          [&ring, src, producer = send.getProducer(), row = send.getRow(),
+           offset = int64_t(send.getOffset()), pitch = int64_t(send.getPitch()),
+           step = int64_t(send.getSkipped()) + 1](Iteration i) {
+            if (ring.isFull(producer))
+              return false;
+            uint8_t *to = ring.row(ring.posted[producer]) + offset;
+            int64_t bytes = src.channels * byteSize(src.type);
+            for (int64_t p = 0; p < src.pixels; ++p)
+              std::memcpy(to + p * pitch, src.at(evaluate(row, i), p), bytes);
+            ring.posted[producer] += step;
+            return true;
+          };
     }
     return nullptr;
   }

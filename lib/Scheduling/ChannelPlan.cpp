@@ -13,12 +13,17 @@
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <map>
 
 using namespace mlir;
 using namespace cimc;
 using namespace cimc::sched;
+
+static int64_t ceilDiv(int64_t a, int64_t b) {
+  return llvm::divideCeilSigned(a, b);
+}
 
 static RankedTensorType mapType(Value value) {
   return cast<RankedTensorType>(value.getType());
@@ -47,6 +52,9 @@ static bool isReadStrided(Value value) {
         return true;
     } else if (isa<cim::SliceOp>(user)) {
       return true;
+    } else if (isa<cim::InterleaveOp>(user)) {
+      if (isReadStrided(user->getResult(0)))
+        return true;
     } else if (isa<cim::ReshapeOp>(user) && isAlias(user) &&
                isReadStrided(user->getResult(0))) {
       return true;
@@ -58,7 +66,7 @@ static bool isReadStrided(Value value) {
 bool sched::isAlias(Operation *op) {
   if (auto concat = dyn_cast<cim::ConcatOp>(op))
     return concat.getAxis() != 0;
-  if (isa<cim::SliceOp>(op))
+  if (isa<cim::SliceOp, cim::InterleaveOp>(op))
     return true;
   if (!isa<cim::ReshapeOp>(op) || op->hasAttr(cim::kCopyAttrName))
     return false;
@@ -144,7 +152,8 @@ static int64_t nearbyCore(Operation *op) {
   for (size_t i = 0; i < list.size(); ++i) {
     if (auto attr = own(list[i]))
       return attr.getInt();
-    if (!isa<cim::ConcatOp, cim::ReshapeOp, cim::SliceOp>(list[i]))
+    if (!isa<cim::ConcatOp, cim::ReshapeOp, cim::SliceOp, cim::InterleaveOp>(
+            list[i]))
       continue;
     for (OpOperand &use : list[i]->getResult(0).getUses())
       list.push_back(use.getOwner());
@@ -193,14 +202,14 @@ unsigned ChannelPlan::addChannel(Value value, int64_t core) {
   channel.name = "c" + std::to_string(channels.size());
   channel.core = core;
   channel.value = value;
-  channel.rows = rows.rows * rows.chunks;
+  channel.rows = cim::selectedRows(value).rows * rows.chunks;
   channel.rowBytes = rows.rowBytes();
   channel.hot = rows.type.isInteger(32);
   channels.push_back(channel);
   return channels.size() - 1;
 }
 
-/// Finds who writes pixels [to.begin, to.end) of `value` into a channel's rows.
+/// Finds who writes the pixels that `to` says of `value` into a channel's rows.
 void ChannelPlan::route(Value value, Destination to) {
   Operation *op = value.getDefiningOp();
   if (auto concat = dyn_cast_if_present<cim::ConcatOp>(op);
@@ -208,11 +217,16 @@ void ChannelPlan::route(Value value, Destination to) {
     int64_t at = 0;
     for (Value input : concat.getInputs()) {
       int64_t width = mapType(input).getDimSize(1);
+      // Of the destination's pixels, those from the first that is not before
+      // the operand to the last that is within it.
+      int64_t first = std::max<int64_t>(ceilDiv(at - to.begin, to.stride), 0);
+      int64_t end =
+          std::min(ceilDiv(at + width - to.begin, to.stride), to.count);
       Destination part = to;
-      part.begin = std::max<int64_t>(to.begin - at, 0);
-      part.end = std::min(to.end - at, width);
-      part.offset += (at + part.begin - to.begin) * to.pitch;
-      if (part.begin < part.end)
+      part.begin = to.begin + first * to.stride - at;
+      part.count = end - first;
+      part.offset += first * to.pitch;
+      if (part.count > 0)
         route(input, part);
       at += width;
     }
@@ -227,9 +241,19 @@ void ChannelPlan::route(Value value, Destination to) {
     }
     return;
   }
+  if (auto interleave = dyn_cast_if_present<cim::InterleaveOp>(op)) {
+    int64_t first = to.first, step = to.step;
+    to.step *= static_cast<int64_t>(interleave.getInputs().size());
+    for (auto [i, input] : llvm::enumerate(interleave.getInputs())) {
+      to.first = first + static_cast<int64_t>(i) * step;
+      route(input, to);
+    }
+    return;
+  }
   if (auto slice = dyn_cast_if_present<cim::SliceOp>(op)) {
-    to.begin += slice.getBegin();
-    to.end += slice.getBegin();
+    auto step = static_cast<int64_t>(slice.getStep());
+    to.begin = static_cast<int64_t>(slice.getBegin()) + to.begin * step;
+    to.stride *= step;
     return route(slice.getInput(), to);
   }
   if (op && isa<cim::ReshapeOp>(op) && isAlias(op)) {
@@ -239,7 +263,7 @@ void ChannelPlan::route(Value value, Destination to) {
     if (type != value.getType()) {
       to.pitch = type.getDimSize(2) * elementBytes(type.getElementType());
       to.begin = 0;
-      to.end = type.getDimSize(1);
+      to.count = type.getDimSize(1);
     }
     return route(input, to);
   }
@@ -264,7 +288,7 @@ static Value stripAliases(Value value) {
 static void insertCopies(func::FuncOp function) {
   SmallVector<OpOperand *> places;
   function.walk([&](Operation *op) {
-    if (isa<func::ReturnOp, cim::SliceOp>(op) ||
+    if (isa<func::ReturnOp, cim::SliceOp, cim::InterleaveOp>(op) ||
         (isa<cim::ConcatOp>(op) && isAlias(op)))
       for (OpOperand &operand : op->getOpOperands()) {
         Value value = stripAliases(operand.get());
@@ -368,9 +392,11 @@ FailureOr<ChannelPlan> ChannelPlan::make(func::FuncOp function,
   for (unsigned i = 0; i < plan.channels.size(); ++i) {
     Value value = plan.channels[i].value;
     RowForm rows = plan.form(value);
-    plan.route(value,
-               Destination{i, 0, 0, rows.channels * elementBytes(rows.type), 0,
-                           mapType(value).getDimSize(1)});
+    Destination to;
+    to.channel = i;
+    to.pitch = rows.channels * elementBytes(rows.type);
+    to.count = mapType(value).getDimSize(1);
+    plan.route(value, to);
   }
   return plan;
 }

@@ -36,8 +36,11 @@ struct Destination {
   int64_t producer = 0;
   int64_t offset = 0; ///< bytes into the channel's row
   int64_t pitch = 0;  ///< bytes from pixel to pixel
-  int64_t begin = 0;  ///< pixels [begin, end) of the value
-  int64_t end = 0;
+  int64_t begin = 0;  ///< the first of `count` pixels of the value
+  int64_t count = 0;
+  int64_t stride = 1; ///< pixels of the value from one to the next
+  int64_t first = 0; ///< the channel's row that its first row is
+  int64_t step = 1;  ///< rows of the channel from one of its rows to the next
 };
 
 /// Where an operand comes from: a channel, or a constant in memory.

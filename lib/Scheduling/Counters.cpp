@@ -74,7 +74,7 @@ private:
               {0, 0, 0});
       } else if (auto send = dyn_cast<SendOp>(op)) {
         party(CounterStep::Send, send.getChannel(), send.getProducer(),
-              {0, 0, 0});
+              {int64_t(send.getFirst()), int64_t(send.getSkipped()), 0});
       }
     }
   }

@@ -99,9 +99,11 @@ StreamEmitter::Input StreamEmitter::input(OpOperand &operand, int64_t pad) {
   Input in;
   in.channel = source.channel;
   in.consumer = source.consumer;
-  in.total = form.rows * form.chunks;
+  in.selected = cim::selectedRows(value);
+  in.total = in.selected.rows * form.chunks;
   if (auto stream = dyn_cast<cim::StreamOpInterface>(op)) {
-    in.rows = stream.getRowDependence(operand.getOperandNumber());
+    in.rows =
+        in.selected.of(stream.getRowDependence(operand.getOperandNumber()));
     auto result = cast<RankedTensorType>(op->getResult(0).getType());
     in.broadcast = form.rows == 1 && result.getDimSize(0) != 1;
   }
@@ -134,19 +136,13 @@ StreamEmitter::Output StreamEmitter::output(Value value, bool whole) {
   Output out;
   out.destinations = plan.destinations(value);
   int64_t pitch = form.channels * elementBytes(form.type);
-  Geometry g{"",
-             form.rows * form.chunks,
-             form.pixels,
-             form.channels,
-             form.type,
-             0,
-             pitch,
-             form.rowBytes(),
+  Geometry g{"", form.rows * form.chunks, form.pixels, form.channels, form.type,
+             0, pitch, form.rowBytes(),
              whole ? form.rows * form.chunks : 1,
              0};
   int64_t pixels = cast<RankedTensorType>(value.getType()).getDimSize(1);
-  if (!whole && out.destinations.size() == 1 &&
-      out.destinations[0].end - out.destinations[0].begin == pixels &&
+  if (!whole && out.destinations.size() == 1 && out.destinations[0].step == 1 &&
+      out.destinations[0].count == pixels &&
       plan.channels[out.destinations[0].channel].core == core) {
     const Destination &to = out.destinations[0];
     out.inPlace = true;
@@ -167,10 +163,11 @@ StreamEmitter::Output StreamEmitter::output(Value value, bool whole) {
 StringRef StreamEmitter::part(const Output &out, const Destination &to) {
   // Chunks of a row are never sent in parts.
   Geometry g = out.geometry;
-  if (to.end - to.begin >= g.pixels)
+  if (to.count >= g.pixels)
     return out.view;
   g.offset += to.begin * g.pixelPitch;
-  g.pixels = to.end - to.begin;
+  g.pixels = to.count;
+  g.pixelPitch *= to.stride;
   return view(g);
 }
 
@@ -220,14 +217,16 @@ void StreamEmitter::end(const Output &out, Affine row) {
     return;
   }
   // Who gets the same pixels gets them by one message.
-  llvm::MapVector<std::pair<int64_t, int64_t>, SmallVector<Destination>>
+  llvm::MapVector<std::tuple<int64_t, int64_t, int64_t>,
+                  SmallVector<Destination>>
       messages;
   for (const Destination &to : out.destinations)
-    messages[{to.begin, to.end}].push_back(to);
+    messages[{to.begin, to.count, to.stride}].push_back(to);
   for (const auto &[pixels, destinations] : messages)
     for (auto [i, to] : llvm::enumerate(destinations))
       SendOp::create(code, loc, plan.channels[to.channel].name, to.producer,
-                     part(out, to), row, to.offset, to.pitch, i > 0);
+                     part(out, to), row, to.offset, to.pitch, i > 0, to.first,
+                     to.step - 1);
 }
 
 void StreamEmitter::loop(int64_t count, function_ref<void()> body, bool keep) {

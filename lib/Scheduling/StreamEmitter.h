@@ -51,6 +51,7 @@ private:
     llvm::StringRef view;
     int64_t channel = -1, consumer = 0;
     cim::RowDependence rows;
+    cim::RowSelection selected;
     int64_t total = 0; ///< rows a sample
     bool broadcast = false;
   };
@@ -108,7 +109,8 @@ private:
   llvm::StringRef view(const Geometry &g);
   llvm::StringRef keep(const std::string &name);
   Affine rowOf(const Input &in) const {
-    return in.broadcast ? Affine{0, 0, 0} : Affine{0, 1, 0};
+    return in.broadcast ? Affine{0, 0, 0}
+                        : Affine{in.selected.begin, in.selected.step, 0};
   }
 
   const ChannelPlan &plan;

@@ -152,6 +152,8 @@ void StreamEmitter::emitFinish(Operation *op) {
         end(out, {0, 1, 0});
       },
       chunked);
+  if (units)
+    freeRest(*units, result.rows);
 }
 
 void StreamEmitter::emitRowSum(cim::RowSumOp op) {
@@ -242,7 +244,9 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
   Input in;
   in.channel = source.channel;
   in.consumer = source.consumer;
-  in.total = from.rows;
+  in.selected = cim::selectedRows(operand.get());
+  in.rows = in.selected.of({1, 1, 1});
+  in.total = in.selected.rows;
   Output out;
   if (source.channel >= 0) {
     // The rows of the result as they lie in the operand's: in the same row,
@@ -284,13 +288,15 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
     waitAll(in);
   loop(form.rows, [&] {
     if (!whole)
-      wait(in, {1, 1, 0});
-    end(out, {0, 1, 0});
+      waitRow(in);
+    end(out, whole ? Affine{0, 1, 0} : rowOf(in));
     if (!whole)
-      free(in, {1, 1, 0});
+      freeRow(in);
   });
   if (whole)
     freeAll(in);
+  else
+    freeRest(in, form.rows);
 }
 
 void StreamEmitter::emitRowConcat(cim::ConcatOp op) {

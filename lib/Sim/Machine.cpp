@@ -303,6 +303,8 @@ void Machine::buildStream(uint32_t core, const Stream &source) {
     dramBytes = std::max(dramBytes, dramEnd(cores[core], record, counts));
     if (const auto *mvm = std::get_if<isa::Mvm>(&record))
       op.mvm = plan(core, *mvm);
+    if (const auto *send = std::get_if<isa::Send>(&record))
+      channels[op.channel].phases[op.port] = {send->first, send->skipped + 1};
     stream.ops.push_back(op);
   }
   Op halt;
@@ -329,7 +331,8 @@ Machine::Machine(const Program &program, const FaultModel &faults)
     auto core = coreIndex.find(record.core);
     channels.push_back({record,
                         core == coreIndex.end() ? -1 : int64_t{core->second},
-                        record.row_bytes});
+                        record.row_bytes,
+                        std::vector<RowPhase>(record.producers)});
   }
   for (const CoreProgram &core : program.cores)
     buildCore(core);
@@ -380,9 +383,16 @@ std::unique_ptr<State> Machine::makeState() const {
   return state;
 }
 
+void Machine::produce(State &state, const Op &op) const {
+  state.channels[op.channel].produced[op.port] +=
+      static_cast<uint32_t>(channels[op.channel].phases[op.port].step);
+}
+
 void Machine::restart(State &state) const {
   for (size_t c = 0; c < channels.size(); ++c) {
-    state.channels[c].produced.assign(channels[c].record.producers, 0);
+    state.channels[c].produced.clear();
+    for (const RowPhase &phase : channels[c].phases)
+      state.channels[c].produced.push_back(phase.first);
     state.channels[c].freed.assign(channels[c].record.consumers, 0);
     state.channels[c].waiting.clear();
   }

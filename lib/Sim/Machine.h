@@ -13,6 +13,7 @@
 
 #include "cimc/Program/Faults.h"
 #include "cimc/Program/Program.h"
+#include "cimc/Program/RowPhase.h"
 #include "cimc/Sim/Simulator.h"
 
 #include <map>
@@ -112,6 +113,7 @@ struct ChannelInfo {
   int64_t core = -1; ///< index in Machine::cores, -1 for the host
   /// Bytes of a row that the program writes; the host's for its channels.
   int64_t usedBytes = 0;
+  std::vector<RowPhase> phases; ///< by producer
 };
 
 /// One end of a channel that the host serves.
@@ -123,6 +125,7 @@ struct HostPort {
 
 /// Counters of a channel, of one sample.
 struct ChannelState {
+  /// The row that each producer writes next, the rows each consumer has freed.
   std::vector<uint32_t> produced, freed;
   std::vector<uint32_t> waiting; ///< blocked streams
   uint32_t arrived() const;
@@ -194,6 +197,8 @@ public:
 
   /// A fresh state with constants in place.
   std::unique_ptr<State> makeState() const;
+  /// The producer of a send or post is a row further.
+  void produce(State &state, const Op &op) const;
   /// Counters back to the start of a sample.
   void restart(State &state) const;
 

@@ -120,11 +120,11 @@ private:
         if (isFull(op.channel, op.port))
           return block(op.channel, index);
         machine.execute(state, stream, op, at);
-        ++channel->produced[op.port];
+        machine.produce(state, op);
         wake(op.channel);
         break;
       case Kind::Post:
-        ++channel->produced[op.port];
+        machine.produce(state, op);
         wake(op.channel);
         break;
       default:

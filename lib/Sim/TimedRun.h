@@ -88,10 +88,11 @@ private:
               CriticalPath::Id cause);
   void release(uint32_t channel, uint32_t consumer, uint32_t sample,
                uint32_t rows, double time, CriticalPath::Id cause);
-  /// The latest of the times that histories have for entry `at`.
-  static Ready latest(const std::vector<std::vector<double>> &times,
-                      const std::vector<std::vector<CriticalPath::Id>> &causes,
-                      size_t at);
+  /// Puts `ready` off to entry `at` of a party's history; false where there is
+  /// none yet.
+  static bool later(Ready &ready, const std::vector<std::vector<double>> &times,
+                    const std::vector<std::vector<CriticalPath::Id>> &causes,
+                    size_t party, size_t at);
   /// Time a credit takes from the consumer of a channel to a producer, which is
   /// on core `core`.
   double creditNs(uint32_t channel, uint32_t producer, int64_t core);

@@ -15,33 +15,40 @@
 
 namespace cimc::sim {
 
-TimedRun::Ready
-TimedRun::latest(const std::vector<std::vector<double>> &times,
-                 const std::vector<std::vector<CriticalPath::Id>> &causes,
-                 size_t at) {
-  Ready ready{0};
-  for (size_t i = 0; i < times.size(); ++i) {
-    if (times[i].size() <= at)
-      return {-1};
-    if (times[i][at] >= ready.time)
-      ready = {times[i][at],
-               causes.empty() ? CriticalPath::none : causes[i][at]};
-  }
-  return ready;
+bool TimedRun::later(Ready &ready,
+                     const std::vector<std::vector<double>> &times,
+                     const std::vector<std::vector<CriticalPath::Id>> &causes,
+                     size_t party, size_t at) {
+  if (times[party].size() <= at)
+    return false;
+  if (times[party][at] >= ready.time)
+    ready = {times[party][at],
+             causes.empty() ? CriticalPath::none : causes[party][at]};
+  return true;
 }
 
 TimedRun::Ready TimedRun::rowsArrived(uint32_t channel, uint32_t sample,
                                       uint32_t rows) const {
   if (rows == 0)
     return {0};
-  return latest(channels[channel].arrived, channels[channel].arrivedBy,
-                size_t{sample} * machine.channels[channel].record.rows + rows -
-                    1);
+  const Channel &history = channels[channel];
+  const ChannelInfo &info = machine.channels[channel];
+  int64_t perSample = info.record.rows, end = sample * perSample + rows;
+  Ready ready{0};
+  for (size_t p = 0; p < history.arrived.size(); ++p) {
+    int64_t count = info.phases[p].before(end, perSample);
+    if (count > 0 && !later(ready, history.arrived, history.arrivedBy, p,
+                            static_cast<size_t>(count - 1)))
+      return {-1};
+  }
+  return ready;
 }
 
 TimedRun::Ready TimedRun::slotFree(uint32_t channel, uint32_t producer) const {
   const isa::Channel &record = machine.channels[channel].record;
-  size_t next = channels[channel].arrived[producer].size();
+  auto count = static_cast<int64_t>(channels[channel].arrived[producer].size());
+  auto next = static_cast<size_t>(
+      machine.channels[channel].phases[producer].row(count, record.rows));
   size_t sample = next / record.rows, row = next % record.rows;
   // The row that was last in the slot: of this sample, or of the one before.
   size_t before;
@@ -52,7 +59,12 @@ TimedRun::Ready TimedRun::slotFree(uint32_t channel, uint32_t producer) const {
              (record.rows - 1 - row) / record.slots * record.slots;
   else
     return {0};
-  return latest(channels[channel].freed, channels[channel].freedBy, before);
+  const Channel &history = channels[channel];
+  Ready ready{0};
+  for (size_t c = 0; c < history.freed.size(); ++c)
+    if (!later(ready, history.freed, history.freedBy, c, before))
+      return {-1};
+  return ready;
 }
 
 void TimedRun::arrive(uint32_t channel, uint32_t producer, double time,
@@ -359,7 +371,7 @@ void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
     }
     if (state && isFirst) {
       machine.execute(*state, stream, op, actor.at);
-      ++state->channels[op.channel].produced[op.port];
+      machine.produce(*state, op);
     }
     send(actor, stream, op, message);
     ++actor.at.pc;
@@ -428,7 +440,7 @@ bool TimedRun::stepStream(uint32_t index) {
   case Kind::Post:
     actor.time += cycle;
     if (state && isFirst)
-      ++state->channels[op.channel].produced[op.port];
+      machine.produce(*state, op);
     arrive(op.channel, op.port, actor.time, actor.cause);
     break;
   default:

@@ -29,12 +29,12 @@ module attributes {cim.chip = #chip} {
   // CHECK: sched.requantize
   // Two readers of the same pixels: one message.
   // CHECK-NEXT: sched.free
-  // CHECK-NEXT: sched.send {channel = @{{c[0-9]+}}, joined = 0 : i64
-  // CHECK-NEXT: sched.send {channel = @[[Y]], joined = 1 : i64, offset = 0 : i64, pitch = 10 : i64, producer = 0 : i64
+  // CHECK-NEXT: sched.send {channel = @{{c[0-9]+}}, first = 0 : i64, joined = 0 : i64
+  // CHECK-NEXT: sched.send {channel = @[[Y]], first = 0 : i64, joined = 1 : i64, offset = 0 : i64, pitch = 10 : i64, producer = 0 : i64
   // CHECK: sched.stream "second" on 0
-  // CHECK: sched.send {channel = @[[Y]], joined = 0 : i64, offset = 4 : i64, pitch = 10 : i64, producer = 1 : i64
+  // CHECK: sched.send {channel = @[[Y]], first = 0 : i64, joined = 0 : i64, offset = 4 : i64, pitch = 10 : i64, producer = 1 : i64
   // CHECK: sched.stream "third" on 1
-  // CHECK: sched.send {channel = @[[Y]], joined = 0 : i64, offset = 8 : i64, pitch = 10 : i64, producer = 2 : i64
+  // CHECK: sched.send {channel = @[[Y]], first = 0 : i64, joined = 0 : i64, offset = 8 : i64, pitch = 10 : i64, producer = 2 : i64
   func.func @main(%x: tensor<5x5x2xi8> {nn.name = "x0"}) -> (tensor<5x5x10xi8> {nn.name = "y0"}) {
     %s = cim.mvm %x {weights = @a, window = #k3, k_begin = 0 : i64, k_size = 18 : i64, n_begin = 0 : i64, pad_value = 1 : i64, core = 0 : i64, macros = array<i64: 1>} : (tensor<5x5x2xi8>) -> tensor<5x5x4xi32> loc("first")
     %p = cim.requantize %s {bias = array<i32: 1>, multiplier = array<f32: 0.5>, zero = 0 : i64, low = -128 : i64, high = 127 : i64, core = 0 : i64} : (tensor<5x5x4xi32>) -> tensor<5x5x4xi8> loc("first")

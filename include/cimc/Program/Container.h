@@ -47,7 +47,7 @@
 
 namespace cimc {
 
-constexpr uint32_t containerVersion = 2;
+constexpr uint32_t containerVersion = 3;
 
 /// One section of a container.
 struct SectionInfo {

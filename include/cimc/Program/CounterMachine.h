@@ -9,6 +9,8 @@
 #ifndef CIMC_PROGRAM_COUNTERMACHINE_H
 #define CIMC_PROGRAM_COUNTERMACHINE_H
 
+#include "cimc/Program/RowPhase.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,7 +26,8 @@ struct CounterStep {
   Kind kind;
   uint32_t channel = 0;
   uint32_t party = 0; ///< which producer or consumer
-  /// Wait, Free: rows = add + mul0 * i0 + mul1 * i1; Loop: add iterations.
+  /// Wait, Free: rows = add + mul0 * i0 + mul1 * i1; Loop: add iterations;
+  /// Send: the producer's first row and the rows it skips after each.
   int64_t add = 0, mul0 = 0, mul1 = 0;
 
   bool touchesChannel() const { return kind != Loop && kind != Next; }
@@ -71,6 +74,8 @@ public:
   /// A step that a channel's rules forbid, whatever the timing.
   struct Fault {
     enum Kind : uint8_t {
+      NoSuchRow,          ///< begins with row `rows`, which there is not
+      MixedRows,          ///< not the rows its other sends are for
       TooManyWrites,      ///< would write a row past the channel's last
       PostWithoutAcquire, ///< posts a row that it has not acquired
       WrongWrites,        ///< wrote `rows` rows in a sample
@@ -114,7 +119,10 @@ public:
 private:
   struct ChannelState {
     std::vector<uint32_t> writers, readers; ///< stream of each party
-    std::vector<int64_t> posted, freed;     ///< per party, over all samples
+    std::vector<RowPhase> phases;           ///< per producer
+    /// Over all samples: the row that each producer writes next, and the rows
+    /// that each consumer has freed.
+    std::vector<int64_t> posted, freed;
     std::vector<bool> acquired;             ///< per producer
     int64_t arrived = 0, released = 0;      ///< least of posted and freed
   };
@@ -137,7 +145,7 @@ private:
   int64_t rowsOf(const CounterStep &step, const StreamState &stream) const;
   bool isFull(const CounterChannel &ring, const ChannelState &state,
               int64_t row) const;
-  void post(ChannelState &state, uint32_t party);
+  void post(uint32_t channel, uint32_t party);
   void wake(const std::vector<uint32_t> &parties);
 
   std::vector<CounterChannel> rings;
@@ -145,7 +153,7 @@ private:
   std::vector<ChannelState> states;
   std::vector<StreamState> streamStates;
   std::vector<Blocked> stuck;
-  std::optional<Fault> wrong;
+  std::optional<Fault> wrong, mixed; ///< of the run, of the program
   std::vector<uint32_t> ready;
 };
 

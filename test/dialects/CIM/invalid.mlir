@@ -167,7 +167,7 @@ func.func @rank(%x: tensor<2x3xi8>) {
 // -----
 
 func.func @slice_pixels(%x: tensor<2x4x3xi8>) {
-  // expected-error @+1 {{pixels from 3 on, 2 of them, are not within the 4 of a row}}
+  // expected-error @+1 {{pixels from 3 on in steps of 1, 2 of them, are not within the 4 of a row}}
   %0 = cim.slice %x {begin = 3 : i64} : (tensor<2x4x3xi8>) -> tensor<2x2x3xi8>
   return
 }
@@ -175,8 +175,40 @@ func.func @slice_pixels(%x: tensor<2x4x3xi8>) {
 // -----
 
 func.func @slice_channels(%x: tensor<2x4x3xi8>) {
-  // expected-error @+1 {{operand 'tensor<2x4x3xi8>' and result 'tensor<2x2x1xi8>' differ in more than their pixels}}
+  // expected-error @+1 {{operand 'tensor<2x4x3xi8>' and result 'tensor<2x2x1xi8>' differ in more than the pixels and the rows chosen}}
   %0 = cim.slice %x {begin = 0 : i64} : (tensor<2x4x3xi8>) -> tensor<2x2x1xi8>
+  return
+}
+
+// -----
+
+func.func @slice_rows(%x: tensor<5x4x3xi8>) {
+  // expected-error @+1 {{rows from 2 on in steps of 2: the first must be less than the step and than the 5 rows of the operand}}
+  %0 = cim.slice %x {begin = 0 : i64, row_begin = 2 : i64, row_step = 2 : i64} : (tensor<5x4x3xi8>) -> tensor<2x4x3xi8>
+  return
+}
+
+// -----
+
+func.func @slice_pixel_step(%x: tensor<5x4x3xi8>) {
+  // expected-error @+1 {{pixels from 0 on in steps of 2, 3 of them, are not within the 4 of a row}}
+  %0 = cim.slice %x {begin = 0 : i64, step = 2 : i64} : (tensor<5x4x3xi8>) -> tensor<5x3x3xi8>
+  return
+}
+
+// -----
+
+func.func @interleave_rows(%a: tensor<2x4x3xi8>, %b: tensor<2x4x3xi8>) {
+  // expected-error @+1 {{operand 0 is 'tensor<2x4x3xi8>', rows 0, 2, ... of the result are 'tensor<3x4x3xi8>'}}
+  %0 = cim.interleave %a, %b : (tensor<2x4x3xi8>, tensor<2x4x3xi8>) -> tensor<5x4x3xi8>
+  return
+}
+
+// -----
+
+func.func @interleave_nothing() {
+  // expected-error @+1 {{needs at least one operand}}
+  %0 = cim.interleave : () -> tensor<5x4x3xi8>
   return
 }
 

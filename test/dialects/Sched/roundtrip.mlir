@@ -5,7 +5,7 @@
 // CHECK: sched.io "x"
 // CHECK: sched.stream "a" on 0
 // CHECK: sched.loop 2
-// CHECK: sched.send {channel = @x, joined = 0 : i64, offset = 0 : i64, pitch = 2 : i64, producer = 0 : i64, row = array<i64: 0, 1, 0>, src = @v}
+// CHECK: sched.send {channel = @x, first = 0 : i64, joined = 0 : i64, offset = 0 : i64, pitch = 2 : i64, producer = 0 : i64, row = array<i64: 0, 1, 0>, skipped = 0 : i64, src = @v}
 module {
   sched.program @main {
     sched.channel @x {core = 0 : i64, rows = 2 : i64, row_bytes = 4 : i64}
@@ -15,7 +15,7 @@ module {
     sched.view @v {of = @c, rows = 1 : i64, pixels = 1 : i64, channels = 2 : i64, pixel_pitch = 2 : i64, row_pitch = 2 : i64, slots = 1 : i64, type = i8}
     sched.stream "a" on 0 {
       sched.loop 2 {
-        sched.send {channel = @x, producer = 0 : i64, src = @v, row = array<i64: 0, 1, 0>, offset = 0 : i64, pitch = 2 : i64, joined = 0 : i64}
+        sched.send {channel = @x, producer = 0 : i64, src = @v, row = array<i64: 0, 1, 0>, offset = 0 : i64, pitch = 2 : i64, joined = 0 : i64, first = 0 : i64, skipped = 0 : i64}
       }
     }
   }

@@ -80,6 +80,44 @@ TEST_CASE("a row is there when all producers have written their parts") {
   CHECK_FALSE(missing.runGrowing());
 }
 
+TEST_CASE("producers that take turns fill the rows of every sample") {
+  for (int64_t rows : {3, 4, 5, 7}) {
+    std::vector<CounterStream> streams = {sink(0, rows)};
+    for (uint32_t p = 0; p < 3; ++p)
+      streams.push_back(
+          {loop(RowPhase{p, 3}.own(rows)), {Kind::Send, 0, p, p, 2}, next()});
+    CounterMachine machine({{rows, 1, 1, 3, 1}}, streams);
+    CHECK(machine.run(3));
+  }
+  // The first of them does not run ahead of the ring by its own rows alone.
+  CounterMachine machine({{6, 2, 1, 2, 1}, {6, 6}},
+                         {{loop(3), {Kind::Send, 0, 0, 0, 1}, next()},
+                          {wait(1, 6, 0),
+                           free(1, 6, 0),
+                           loop(3),
+                           {Kind::Send, 0, 1, 1, 1},
+                           next()},
+                          source(1, 6),
+                          {loop(6), wait(0, 1, 1), free(0, 1, 1), next()}});
+  CHECK(machine.run(2));
+}
+
+TEST_CASE("rows of a producer number on over all samples") {
+  for (int64_t rows : {1, 2, 5, 6})
+    for (int64_t step : {1, 2, 3, 5})
+      for (int64_t first = 0; first < std::min(step, rows); ++first) {
+        RowPhase phase{first, step};
+        int64_t row = first;
+        for (int64_t n = 0; n < 3 * phase.own(rows); ++n) {
+          REQUIRE(phase.row(n, rows) == row);
+          REQUIRE(phase.before(row, rows) == n);
+          REQUIRE(phase.before(row + 1, rows) == n + 1);
+          row = phase.next(row, rows);
+        }
+        REQUIRE(row == 3 * rows + first);
+      }
+}
+
 TEST_CASE("streams that wait for each other's rows cannot be helped") {
   CounterMachine machine(
       {{2, 2}, {2, 2}},
@@ -126,6 +164,24 @@ TEST_CASE("a step that a channel's rules forbid is a fault, not a deadlock") {
   auto [post, postText] = fault({{Kind::Post}}, sink(0, 3));
   CHECK(post.kind == Fault::PostWithoutAcquire);
   CHECK(postText == "producer 0 posts a row of c without having acquired it");
+}
+
+TEST_CASE("a producer keeps to its rows") {
+  auto faultOf = [](const CounterStream &producer) {
+    CounterMachine machine({{4, 4, 1, 1, 1}}, {producer, sink(0, 4)});
+    CHECK_FALSE(machine.run());
+    REQUIRE(machine.fault());
+    return machine.describeFault("@c");
+  };
+  CHECK(faultOf({{Kind::Send, 0, 0, 4, 3}}) ==
+        "producer 0 begins with row 4 of @c, which has 4 a sample");
+  CHECK(faultOf({{Kind::Send, 0, 0, 0, 1}, {Kind::Send, 0, 0, 0, 0}}) ==
+        "producer 0 writes other rows of @c than before: its first row and the "
+        "rows it skips stay the same");
+  CHECK(faultOf({{Kind::Send, 0, 0, 1, 1}}) ==
+        "producer 0 writes 1 rows to @c, which takes 2 a sample");
+  CHECK(faultOf({loop(3), {Kind::Send, 0, 0, 1, 1}, next()}) ==
+        "producer 0 writes more than the 2 rows that @c takes a sample");
 }
 
 TEST_CASE("a loop that touches no channel is not run") {

@@ -258,6 +258,8 @@ TEST_CASE("who may touch a channel") {
           "it is joined, but the instruction before it does not send the same "
           "row");
   REFUSED(first<isa::Send>(p, 0, 0).pitch = 0xffffffff, "end at 12884901890");
+  REFUSED(first<isa::Send>(p, 0, 0).first = 100, "begins with row 100");
+  REFUSED(first<isa::Send>(p, 0, 0).skipped = 1, "writes more than the");
   REFUSED(
       first<isa::Wait>(p, 1, 1).channel = 20,
       "core 70, stream 1 ('conv'), instruction 1: consumer 0 of channel 20 is "
