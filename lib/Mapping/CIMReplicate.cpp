@@ -256,15 +256,16 @@ std::optional<Outcome> Replicator::outcome(const Choice &choice, bool links) {
   return result;
 }
 
-/// No mapping has a shorter period: all arrays and all vector units would be
-/// busy all the time, or the host's link.
+/// No mapping has a shorter period: all arrays, all vector units or all issue
+/// ports would be busy all the time, or the host's link.
 double Replicator::boundNs(Layers &layers) const {
-  double macros = 0, vector = 0, host = 0;
+  double macros = 0, vector = 0, issue = 0, host = 0;
   for (Layer &layer : layers.list)
     for (Operation *op : layer.ops) {
       Load load = model.of(op, layer.pixels);
       macros += load.macroNs * static_cast<double>(load.macros);
       vector += load.vectorNs;
+      issue += load.issueNs;
     }
   for (BlockArgument argument : function.getArguments()) {
     Extents map(argument);
@@ -273,7 +274,10 @@ double Replicator::boundNs(Layers &layers) const {
         chip.host.gb_per_s;
   }
   return std::max({macros / static_cast<double>(chip.macros()),
-                   vector / static_cast<double>(chip.cores()), host});
+                   vector / static_cast<double>(chip.cores()),
+                   issue * static_cast<double>(chip.hierarchy.cores_per_tile) /
+                       static_cast<double>(chip.cores()),
+                   host});
 }
 
 static std::string microseconds(double ns) {

@@ -112,6 +112,7 @@ Load Layers::load(Operation *op, PixelRange part, int64_t rows,
   Extents out(op->getResult(0));
   double share = static_cast<double>(rows) / static_cast<double>(out.rows);
   load.macroNs *= share;
+  load.issueNs *= share;
   load.vectorNs *= share;
   load.controlNs *= share;
   load.outNs = model.sendNs(

@@ -239,6 +239,7 @@ Load LoadModel::of(Operation *op, int64_t pixels,
     load.macros = macrosOf(tile);
     load.rows = llvm::alignTo(tile.getKSize(), chip.macro.active_rows);
     load.rows = std::min(load.rows, chip.macro.rows);
+    load.issueNs = rows * static_cast<double>(pixels) * chip.tile.issue_ns;
     load.macroNs =
         rows * costs
                    .mvm(pixels, static_cast<int64_t>(tile.getKSize()),

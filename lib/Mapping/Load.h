@@ -24,6 +24,7 @@ struct Load {
   double controlNs = 0;   ///< waits, posts and frees
   double inNs = 0;        ///< rows arrive
   double outNs = 0;       ///< rows are sent
+  double issueNs = 0;     ///< the tile's port starts its products
   int64_t macros = 0;     ///< side by side
   int64_t rows = 0;       ///< cell rows in each of them, in whole row groups
   int64_t bytes = 0;      ///< of memory, so that producer and consumer overlap

@@ -52,13 +52,16 @@ double Packer::share(const Item &item, double limitNs, Sharing sharing) const {
   double rows =
       static_cast<double>(load.rows) / static_cast<double>(chip.macro.rows);
   return std::max(
-      {macros * load.macroNs / limitNs, macros * rows, load.vectorNs / limitNs,
-       1 / static_cast<double>(chip.core.streams),
+      {macros * load.macroNs / limitNs, macros * rows,
+       load.issueNs / limitNs /
+           static_cast<double>(chip.hierarchy.cores_per_tile),
+       load.vectorNs / limitNs, 1 / static_cast<double>(chip.core.streams),
        static_cast<double>(load.bytes) / static_cast<double>(memoryBytes)});
 }
 
-bool Packer::tryCore(const Item &item, Core &core, Core *maker, double limitNs,
-                     Sharing sharing, Memory memory, Place &place) const {
+bool Packer::tryCore(const Item &item, Core &core, double &issueNs, Core *maker,
+                     double limitNs, Sharing sharing, Memory memory,
+                     Place &place) const {
   const Load &load = item.load;
   int64_t bytes = memory == Memory::Ample   ? load.bytes
                   : memory == Memory::Least ? load.leastBytes
@@ -70,7 +73,7 @@ bool Packer::tryCore(const Item &item, Core &core, Core *maker, double limitNs,
     return false;
   if (core.streams >= chip.core.streams || core.bytes + bytes > memoryBytes ||
       core.vectorNs + load.vectorNs > limitNs || core.inNs + inNs > limitNs ||
-      core.outNs + load.outNs > limitNs)
+      core.outNs + load.outNs > limitNs || issueNs + load.issueNs > limitNs)
     return false;
   if (load.macros) {
     if (sharing == Sharing::Cores && core.tiles)
@@ -102,6 +105,7 @@ bool Packer::tryCore(const Item &item, Core &core, Core *maker, double limitNs,
     place.macroRow = row;
     ++core.tiles;
   }
+  issueNs += load.issueNs;
   core.vectorNs += load.vectorNs;
   core.inNs += inNs;
   if (maker && !isBeside)
@@ -119,6 +123,8 @@ Packer::packInto(const std::vector<Item> &items, double limitNs,
   empty.macroNs.assign(chip.hierarchy.macros_per_core, 0);
   empty.macroRows.assign(chip.hierarchy.macros_per_core, 0);
   std::vector<Core> cores(walk.size(), empty);
+  int64_t perTile = chip.hierarchy.cores_per_tile;
+  std::vector<double> issueNs(chip.cores() / perTile, 0);
   std::vector<Place> places(items.size());
   std::vector<int64_t> at(items.size());
   double total = 0, before = 0;
@@ -139,8 +145,8 @@ Packer::packInto(const std::vector<Item> &items, double limitNs,
         if (to < 0 || to >= size || (d == 0 && to != start))
           continue;
         Core *maker = item.near >= 0 ? &cores[at[item.near]] : nullptr;
-        if (tryCore(item, cores[to], maker, limitNs, sharing, memory,
-                    places[i])) {
+        if (tryCore(item, cores[to], issueNs[walk[to] / perTile], maker,
+                    limitNs, sharing, memory, places[i])) {
           places[i].core = walk[to];
           at[i] = to;
           found = true;

@@ -86,9 +86,10 @@ private:
 
   double share(const Item &item, double limitNs, Sharing sharing) const;
   /// Takes the item onto the core if it has room. `maker`: the core of what it
-  /// is near to, or null.
-  bool tryCore(const Item &item, Core &core, Core *maker, double limitNs,
-               Sharing sharing, Memory memory, Place &place) const;
+  /// is near to, or null; `issueNs`: how long the tile's port is taken.
+  bool tryCore(const Item &item, Core &core, double &issueNs, Core *maker,
+               double limitNs, Sharing sharing, Memory memory,
+               Place &place) const;
   std::optional<std::vector<Place>> packInto(const std::vector<Item> &items,
                                              double limitNs, Sharing sharing,
                                              Memory memory, double span);

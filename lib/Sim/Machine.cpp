@@ -329,10 +329,9 @@ Machine::Machine(const Program &program, const FaultModel &faults)
   for (const isa::Channel &record : program.channels) {
     channelIndex.emplace(record.id, static_cast<uint32_t>(channels.size()));
     auto core = coreIndex.find(record.core);
-    channels.push_back({record,
-                        core == coreIndex.end() ? -1 : int64_t{core->second},
-                        record.row_bytes,
-                        std::vector<RowPhase>(record.producers)});
+    channels.push_back(
+        {record, core == coreIndex.end() ? -1 : int64_t{core->second},
+         record.row_bytes, std::vector<RowPhase>(record.producers)});
   }
   for (const CoreProgram &core : program.cores)
     buildCore(core);

@@ -141,6 +141,11 @@ private:
     return macroUnit(core, chip.hierarchy.macros_per_core);
   }
   int64_t portUnit(uint32_t core) const { return vectorUnit(core) + 1; }
+  /// What starts the products of a tile's cores, behind the units of all cores.
+  int64_t issueUnit(uint32_t core) const {
+    return static_cast<int64_t>(machine.cores.size()) * unitsPerCore() +
+           coreId(core) / chip.hierarchy.cores_per_tile;
+  }
 
   const Machine &machine;
   State *state;

@@ -6,7 +6,7 @@
 // RUN: cim-opt %s --split-input-file --convert-nn-to-cim="chip=%S/Inputs/tiny.json" --cim-replicate -o /dev/null 2>&1 | FileCheck %s --check-prefix=HOST
 // RUN: cim-opt %s --split-input-file --convert-nn-to-cim="chip=%S/Inputs/tiny-fast-host.json" --cim-replicate="mode=none" 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not cim-opt %s --split-input-file --convert-nn-to-cim="chip=%S/Inputs/tiny-fast-host.json" --cim-replicate="mode=speed" 2>&1 | FileCheck %s --check-prefix=MODE
-// NONE-NOT: cim.slice
+// NONE-NOT: cim.part
 // NONE-NOT: remark
 // MODE: error: cim-replicate: mode is 'speed'; it can be throughput, latency or none
 
