@@ -19,6 +19,8 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include <cmath>
 
 #include <sys/stat.h>
@@ -475,7 +477,10 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
     return written;
 
   Simulator simulator(program);
+  auto start = std::chrono::steady_clock::now();
   Result<CostReport> cost = simulator.time(line.has(Option::Explain));
+  std::chrono::duration<double> timing =
+      std::chrono::steady_clock::now() - start;
   if (!cost)
     return Error{ExitCode::Internal, "the chip model cannot run the program: " +
                                          cost.error().message};
@@ -499,6 +504,7 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
     times[info(time.phase).name] = time.seconds;
   output.json["phases_s"] = std::move(times);
   output.json["compile_s"] = compilation.seconds;
+  output.json["timing_s"] = timing.count();
   output.json["peak_rss_mb"] = peakMemoryMB();
 
   output.text = fmt::format("{} -> {}\n", model, path);

@@ -204,6 +204,8 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
   json["latency_ns"] = cost.latency_ns;
   json["period_ns"] = cost.period_ns;
   json["throughput_per_s"] = cost.period_ns > 0 ? 1e9 / cost.period_ns : 0;
+  json["samples_timed"] = cost.samples_timed;
+  json["simulated_ns"] = cost.simulated_ns;
   json["throttled"] = cost.throttled;
   json["unthrottled_period_ns"] = cost.unthrottled_period_ns;
   json["energy_nj"] = cost.energy_nj;

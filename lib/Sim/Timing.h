@@ -60,8 +60,8 @@ struct OpCost {
   int64_t macs = 0;
   uint32_t macros = 0; ///< bit mask of the macros that work, 0: the vector unit
   int64_t pixels = -1; ///< the count this was computed for
-  /// Time that each bank of the core's memory works, then each of the tile's, up
-  /// to the last that does.
+  /// Time that each bank of the core's memory works, then each of the tile's,
+  /// up to the last that does.
   std::vector<double> bankNs;
   std::vector<double> targetBankNs; ///< the same of the core a row is sent to
 };
@@ -79,7 +79,9 @@ public:
   std::vector<double> ns() const;
 
 private:
-  void piece(int64_t address, int64_t bytes, double times);
+  /// Words from `next` on: those before were just read.
+  void piece(int64_t address, int64_t bytes, double times,
+             std::array<int64_t, 2> &next);
   const ChipSpec &chip;
   int64_t tileOffset; ///< of the core's share in the tile's memory
   std::vector<double> words;

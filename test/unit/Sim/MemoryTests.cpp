@@ -98,6 +98,12 @@ TEST_CASE("accesses are spread over banks") {
     CHECK(cycles(banks) == std::vector<double>(16, 1));
   }
   {
+    // Pieces of one word are one access of it: 8 bytes of every 16.
+    sim::BankLoad banks(chip, 0);
+    banks.add(0, 16, 8, 8, 1);
+    CHECK(cycles(banks) == std::vector<double>{1, 1, 1, 1});
+  }
+  {
     // 15 words apart they meet in a few.
     sim::BankLoad banks(chip, 0);
     banks.add(0, 15 * 32, 32, 15, 2);
