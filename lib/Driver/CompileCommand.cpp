@@ -355,7 +355,7 @@ static Result<CostReport> calibratedCost(const std::string &model,
   Result<QuantizeOptions> quantize = quantizeOptions(options);
   if (!quantize)
     return quantize.takeError();
-  quantize->fitWeights = quantize->biasCorrection = false;
+  quantize->fitWeights = quantize->biasCorrection = quantize->equalize = false;
   std::unique_ptr<SampleSource> sample = inventSample(compilation.inputs);
   DiagnosticCollector collector(compilation.context.get());
   Status status = quantizeModule(compilation.module.get(), *sample, *quantize);

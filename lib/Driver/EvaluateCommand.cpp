@@ -21,12 +21,15 @@
 #include "cimc/Support/Parallel.h"
 #include "cimc/Support/TensorIO.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <optional>
 #include <thread>
@@ -148,6 +151,14 @@ struct Outcome {
   Status status;
   bool top1 = false, top5 = false, agrees = false;
   double noise = 0, signal = 0; ///< squares, over all float outputs
+  /// By input: numbers far outside the range of the calibration samples.
+  std::vector<int64_t> outside;
+};
+
+/// The range of an input, a quarter wider on both sides.
+struct WideRange {
+  double low = -std::numeric_limits<double>::infinity(),
+         high = std::numeric_limits<double>::infinity();
 };
 
 struct Figures {
@@ -268,6 +279,42 @@ static Status open(const CommandLine &line, CompileOptions &options,
   return {};
 }
 
+/// What calibration says of each input.
+static std::vector<WideRange> inputRanges(const Subject &subject) {
+  std::vector<WideRange> ranges(subject.inputs.size());
+  const auto &known = subject.compilation.quantized.table.ranges;
+  for (auto [range, input] : llvm::zip_equal(ranges, subject.inputs)) {
+    auto found = known.find(input.name);
+    if (found == known.end())
+      continue;
+    auto [low, high] = found->second;
+    range = {low - (high - low) / 4, high + (high - low) / 4};
+  }
+  return ranges;
+}
+
+/// Warns where the samples leave the range of those that calibrated.
+static void warnOfRanges(const std::vector<int64_t> &outside,
+                         const std::vector<int64_t> &total,
+                         const Subject &subject, CommandOutput &output) {
+  constexpr double many = 1e-3;
+  for (size_t i = 0; i < outside.size(); ++i) {
+    double share = total[i] ? double(outside[i]) / double(total[i]) : 0;
+    if (share <= many)
+      continue;
+    const std::string &name = subject.inputs[i].name;
+    auto [low, high] = subject.compilation.quantized.table.ranges.at(name);
+    output.messages.push_back(
+        {"warning",
+         "",
+         fmt::format("'{}': {:.2g} % of its numbers are far outside [{:.4g}, "
+                     "{:.4g}], which the calibration samples showed, and are "
+                     "cut; calibrate with samples that look like these",
+                     name, 100 * share, low, high),
+         {}});
+  }
+}
+
 static Outcome evaluateSample(Subject &subject, const Labels *labels,
                               int64_t offset, int64_t index,
                               const std::string &file,
@@ -352,6 +399,7 @@ Status cimc::evaluateCommand(const CommandLine &line, CommandOutput &output) {
   if (!parsed)
     return parsed.takeError();
   CompileOptions options = std::move(*parsed);
+  options.reportLayers |= !options.calibrate.empty();
   if (!line.has(Option::Data))
     return usage("cimc evaluate: say what to run with --data "
                  "DIR|FILE.npz|FILE.npy");
@@ -400,6 +448,8 @@ Status cimc::evaluateCommand(const CommandLine &line, CommandOutput &output) {
                          : std::max(1u, std::thread::hardware_concurrency());
   auto start = std::chrono::steady_clock::now();
   Figures figures;
+  std::vector<WideRange> ranges = inputRanges(subject);
+  std::vector<int64_t> outside(ranges.size(), 0), total = outside;
   // Only so many samples are in memory.
   const size_t batch = size_t(threads) * 4;
   for (bool more = true; more;) {
@@ -417,11 +467,23 @@ Status cimc::evaluateCommand(const CommandLine &line, CommandOutput &output) {
     }
     std::vector<Outcome> outcomes(taken.size());
     parallelFor(int64_t(taken.size()), threads, [&](int64_t i) {
+      std::vector<int64_t> beyond(ranges.size(), 0);
+      for (size_t k = 0; k < ranges.size(); ++k)
+        if (taken[i][k].type == DType::F32)
+          beyond[k] = std::count_if(
+              taken[i][k].as<float>(),
+              taken[i][k].as<float>() + taken[i][k].size(),
+              [&](float x) { return x < ranges[k].low || x > ranges[k].high; });
       outcomes[i] =
           evaluateSample(subject, labels ? &*labels : nullptr, *offset,
                          figures.samples + i, files[i], taken[i]);
+      outcomes[i].outside = std::move(beyond);
     });
-    for (Outcome &outcome : outcomes) {
+    for (auto [sample, outcome] : llvm::zip_equal(taken, outcomes)) {
+      for (size_t k = 0; k < ranges.size(); ++k) {
+        outside[k] += outcome.outside[k];
+        total[k] += sample[k].size();
+      }
       if (!outcome.status) {
         clearProgress();
         return outcome.status;
@@ -437,6 +499,7 @@ Status cimc::evaluateCommand(const CommandLine &line, CommandOutput &output) {
   if (figures.samples == 0)
     return invalid(
         fmt::format("'{}' holds no samples", line.get(Option::Data)));
+  warnOfRanges(outside, total, subject, output);
   double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();

@@ -86,6 +86,29 @@ Status checkSample(func::FuncOp entry, const std::vector<HostTensor> &sample,
 
 } // namespace
 
+Status BufferedSamples::fill(func::FuncOp entry) {
+  constexpr int64_t most = 32;
+  int64_t count = std::clamp(keptBytes / inputBytes(entry), leastKept, most);
+  while (int64_t(buffer.size()) < count) {
+    auto sample = source.next();
+    if (!sample)
+      return sample.takeError();
+    if (!*sample)
+      break;
+    if (Status status = checkSample(entry, **sample, int64_t(buffer.size()));
+        !status)
+      return status;
+    buffer.push_back(std::move(**sample));
+  }
+  return {};
+}
+
+Result<std::optional<std::vector<HostTensor>>> BufferedSamples::next() {
+  if (given == buffer.size())
+    return source.next();
+  return std::optional(std::move(buffer[given++]));
+}
+
 // Where the output channels of a weighted operation are.
 static int64_t channelAxis(Operation *op) {
   int64_t rank = cast<ShapedType>(op->getResult(0).getType()).getRank();
@@ -107,6 +130,10 @@ std::vector<double> channelMeans(Operation *op, const HostTensor &result) {
 
 void Statistics::prepare(func::FuncOp entry) {
   entry.walk([&](Operation *op) {
+    if (isa<nn::TanhOp, nn::ClipOp>(op)) {
+      limitOf[op] = atLimits.size();
+      atLimits.emplace_back();
+    }
     if (!isa<nn::ConvOp, nn::MatMulOp>(op) || !constantOf(op->getOperand(1)))
       return;
     auto shape = cast<ShapedType>(op->getOperand(0).getType()).getShape();
@@ -127,6 +154,14 @@ void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
   int64_t group = plan.observedGroup(value);
   if (group >= 0)
     partial.histograms[group].add(numbers, tensor.size());
+  if (Operation *op = value.getDefiningOp(); op && limitOf.count(op)) {
+    AtLimits &limits = partial.atLimits[limitOf.lookup(op)];
+    auto clip = dyn_cast<nn::ClipOp>(op);
+    float limit = clip ? clip.getMax().convertToFloat() : 0.999f;
+    limits.total += tensor.size();
+    for (int64_t i = 0; i < tensor.size(); ++i)
+      limits.count += (clip ? numbers[i] : std::fabs(numbers[i])) >= limit;
+  }
   auto it = meansOf.find(value);
   if (it == meansOf.end() || tensor.size() == 0)
     return;
@@ -151,6 +186,14 @@ std::vector<double> Statistics::inputMeans(Operation *op) const {
         result.push_back(static_cast<double>(sum) / meanUnit /
                          static_cast<double>(samples));
   return result;
+}
+
+double Statistics::shareAtLimits(Operation *op) const {
+  auto found = limitOf.find(op);
+  if (found == limitOf.end() || atLimits[found->second].total == 0)
+    return 0;
+  const AtLimits &limits = atLimits[found->second];
+  return static_cast<double>(limits.count) / static_cast<double>(limits.total);
 }
 
 static std::vector<Statistics::Extremes>
@@ -192,7 +235,7 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
   prepare(entry);
   int64_t kept = std::clamp(keptBytes / inputBytes(entry), leastKept, mostKept);
   histograms.resize(plan.groupCount());
-  std::vector<Partial> partials(threads, Partial{histograms, means});
+  std::vector<Partial> partials(threads, Partial{histograms, means, atLimits});
   while (true) {
     std::vector<std::vector<HostTensor>> batch;
     while (batch.size() < 4 * static_cast<size_t>(threads)) {
@@ -249,6 +292,10 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
   for (const Partial &partial : partials) {
     for (size_t i = 0; i < histograms.size(); ++i)
       histograms[i].merge(partial.histograms[i]);
+    for (size_t i = 0; i < atLimits.size(); ++i) {
+      atLimits[i].count += partial.atLimits[i].count;
+      atLimits[i].total += partial.atLimits[i].total;
+    }
     for (size_t i = 0; i < means.size(); ++i)
       for (size_t c = 0; c < means[i].sums.size(); ++c)
         means[i].sums[c] += partial.means[i].sums[c];

@@ -17,6 +17,25 @@
 
 namespace cimc::quantization {
 
+/// Samples of which the first can be looked at before they are given.
+class BufferedSamples : public SampleSource {
+public:
+  explicit BufferedSamples(SampleSource &source) : source(source) {}
+  /// Takes some from the source, fewer where they are large; those that do not
+  /// fit the network's arguments are an error.
+  Status fill(mlir::func::FuncOp entry);
+  const std::vector<std::vector<HostTensor>> &buffered() const {
+    return buffer;
+  }
+  Result<std::optional<std::vector<HostTensor>>> next() override;
+  int64_t size() const override { return source.size(); }
+
+private:
+  SampleSource &source;
+  std::vector<std::vector<HostTensor>> buffer;
+  size_t given = 0;
+};
+
 /// What the samples say of a float network. Nothing here depends on the number
 /// of threads: counts are integers, means are sums in fixed point.
 class Statistics {
@@ -32,6 +51,10 @@ public:
   /// The means of the slices of a weighted operation's input along the axis it
   /// sums over (conv: channels, matmul: K); empty for other operations.
   std::vector<double> inputMeans(mlir::Operation *op) const;
+
+  /// The share of the results of tanh that are 1 or -1 but for a thousandth,
+  /// and of a clip that are its upper end; 0 for other operations.
+  double shareAtLimits(mlir::Operation *op) const;
 
   int64_t sampleCount() const { return samples; }
 
@@ -51,9 +74,13 @@ private:
     int64_t axis;
     std::vector<int64_t> sums;
   };
+  struct AtLimits {
+    int64_t count = 0, total = 0;
+  };
   struct Partial {
     std::vector<Histogram> histograms;
     std::vector<Mean> means;
+    std::vector<AtLimits> atLimits;
   };
   void prepare(mlir::func::FuncOp entry);
   void count(Partial &partial, const RangePlan &plan, mlir::Value value,
@@ -61,7 +88,10 @@ private:
 
   std::vector<Mean> means;
   llvm::DenseMap<mlir::Value, std::vector<size_t>> meansOf; // looked up only
-  std::vector<std::vector<Extremes>> extremes; // by sample, then input
+  /// Of functions with limits.
+  std::vector<AtLimits> atLimits;
+  llvm::DenseMap<mlir::Operation *, size_t> limitOf; // looked up only
+  std::vector<std::vector<Extremes>> extremes;       // by sample, then input
   int64_t samples = 0;
 };
 

@@ -10,6 +10,7 @@
 
 #include "Constants.h"
 #include "Fuse.h"
+#include "Warnings.h"
 
 #include "cimc/Reference/Evaluator.h"
 
@@ -22,76 +23,13 @@ using namespace mlir;
 
 namespace cimc::quantization {
 
-namespace {
-
-constexpr int64_t fewSamples = 10;
-// A range that the second half of the samples widens by so much is not known.
-constexpr double growth = 1.25;
-
 /// Operations with weights, in order; the same in a network and its copies.
-std::vector<Operation *> weightedOperations(func::FuncOp entry) {
+static std::vector<Operation *> weightedOperations(func::FuncOp entry) {
   std::vector<Operation *> result;
   for (Operation &op : entry.front())
     if (isa<nn::ConvOp, nn::MatMulOp, nn::LstmOp, nn::GruOp, nn::RnnOp>(op))
       result.push_back(&op);
   return result;
-}
-
-int64_t deadChannels(Operation *op) {
-  nn::ConstantOp constant = constantOf(op->getOperand(1));
-  if (!constant || !isa<nn::ConvOp, nn::MatMulOp>(op))
-    return 0;
-  auto shape = cast<RankedTensorType>(constant.getType()).getShape();
-  int64_t axis = weightAxis(op);
-  if (axis < 0 || axis >= static_cast<int64_t>(shape.size()))
-    return 0;
-  std::vector<float> values = readFloats(constant);
-  std::vector<bool> alive(shape[axis], false);
-  if (static_cast<int64_t>(values.size()) != ShapedType::getNumElements(shape))
-    return 0;
-  forEachOnAxis(shape, axis, [&](int64_t i, int64_t at) {
-    if (values[i] != 0.0f)
-      alive[at] = true;
-  });
-  return llvm::count(alive, false);
-}
-
-} // namespace
-
-void warnOfSamples(func::FuncOp entry, const Statistics &statistics) {
-  int64_t count = statistics.sampleCount();
-  if (count < fewSamples)
-    entry.emitWarning()
-        << "ranges come from " << count
-        << (count == 1 ? " calibration sample" : " calibration samples")
-        << ": inputs beyond what they show are cut; give 50 to 300 that look "
-           "like real inputs";
-  if (count < 2)
-    return;
-  for (auto [i, extremes] : llvm::enumerate(statistics.inputExtremes())) {
-    auto [first, all] = extremes;
-    double before = first.second - first.first, after = all.second - all.first;
-    if (!(after > growth * before))
-      continue;
-    std::string name = "input " + std::to_string(i);
-    if (auto attr = entry.getArgAttrOfType<StringAttr>(i, "nn.name"))
-      name = "'" + attr.getValue().str() + "'";
-    entry.emitWarning()
-        << "the calibration samples do not settle the range of " << name
-        << ": the first half of them covers [" << first.first << ", "
-        << first.second << "], all of them [" << all.first << ", " << all.second
-        << "]; what real inputs have beyond that is cut, give more samples";
-  }
-}
-
-void warnOfChannels(func::FuncOp entry) {
-  for (Operation *op : weightedOperations(entry))
-    if (int64_t dead = deadChannels(op))
-      op->emitWarning() << "'" << nodeName(op) << "': " << dead
-                        << (dead == 1 ? " output channel has"
-                                      : " output channels have")
-                        << " weights of zero only; the model was pruned or "
-                           "did not train there";
 }
 
 void LayerReports::plan(func::FuncOp entry, const RangePlan &plan,

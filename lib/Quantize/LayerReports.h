@@ -15,13 +15,6 @@
 
 namespace cimc::quantization {
 
-/// Warnings that follow from the samples: too few of them, and inputs whose
-/// later samples leave the range of the earlier ones.
-void warnOfSamples(mlir::func::FuncOp entry, const Statistics &statistics);
-
-/// Warnings of weighted operations with output channels of zeros only.
-void warnOfChannels(mlir::func::FuncOp entry);
-
 /// The rows of a `QuantizeReport`.
 class LayerReports {
 public:

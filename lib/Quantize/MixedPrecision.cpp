@@ -85,6 +85,8 @@ public:
 
 private:
   Status measureLayers() {
+    for (size_t i = 0; i < layers.size(); ++i)
+      layers[i].install(builder, wide[i]);
     Result<Agreement> agreement = outputAgreement(module, statistics, threads);
     if (!agreement)
       return agreement.takeError();

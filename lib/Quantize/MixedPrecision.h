@@ -49,8 +49,8 @@ struct BitDecision {
   std::string why;
 };
 
-/// Chooses the bits of each layer. `wide` is installed in `module`, `narrow`
-/// has each layer's constants of 4 bits, or none where its bits are given
+/// Chooses the bits of each layer. `narrow` has each layer's constants of 4
+/// bits, fitted between those of `wide`, or none where its bits are given
 /// already.
 ///
 /// The harm of a narrow layer is how much the squared error of the outputs on

@@ -10,10 +10,12 @@
 
 #include "Calibration.h"
 #include "Constants.h"
+#include "Equalization.h"
 #include "Fuse.h"
 #include "LayerReports.h"
 #include "MixedPrecision.h"
 #include "RefineLayers.h"
+#include "Warnings.h"
 
 #include "cimc/Reference/Evaluator.h"
 
@@ -31,9 +33,8 @@ namespace {
 class Inserter {
 public:
   Inserter(func::FuncOp entry, const RangePlan &plan,
-           const QuantizeOptions &options, const NodeNames &names)
-      : entry(entry), plan(plan), options(options), names(names),
-        builder(entry.getContext()) {}
+           llvm::function_ref<int(Operation *)> bitsOf)
+      : entry(entry), plan(plan), bitsOf(bitsOf), builder(entry.getContext()) {}
 
   /// The layers whose weights are integers now, the nearest, in order.
   std::vector<WeightedLayer> layers;
@@ -76,9 +77,7 @@ private:
       std::optional<float> inputScale;
       if (!plan.isRanged(op))
         inputScale = plan.parameters(operands[1 - k]).scale;
-      auto given = options.table.bits.find(names.of(op));
-      int bits = given == options.table.bits.end() ? options.weightBits
-                                                   : given->second;
+      int bits = bitsOf(op);
       layers.emplace_back(op, k, inputScale, bits);
       layers.back().install(builder, layers.back().nearest(bits));
       return;
@@ -121,8 +120,7 @@ private:
 
   func::FuncOp entry;
   const RangePlan &plan;
-  const QuantizeOptions &options;
-  const NodeNames &names;
+  llvm::function_ref<int(Operation *)> bitsOf;
   OpBuilder builder;
 };
 
@@ -189,11 +187,11 @@ correctBiases(const std::vector<WeightedLayer> &layers,
   return corrected;
 }
 
-/// The constants of all layers: those installed, and, of the layers for which
-/// that was asked, those of `kNarrowBits`.
+/// Of the layers for which that was asked, constants of `kNarrowBits`.
 struct Fitted {
-  std::vector<LayerConstants> chosen;
   std::vector<std::optional<LayerConstants>> narrow;
+  /// Those of the network between whose layers the narrow ones were fitted.
+  std::vector<LayerConstants> around;
 };
 
 /// Chooses weights and biases of all layers, with the bits that they have.
@@ -239,12 +237,12 @@ public:
         choices.push_back(plain);
       if (fits && options.biasCorrection)
         choices.push_back(corrected);
+      result.around = std::move(corrected);
     }
     Result<size_t> best = nearestOutputs(choices);
     if (!best)
       return best.takeError();
     install(choices[*best]);
-    result.chosen = std::move(choices[*best]);
     return result;
   }
 
@@ -365,12 +363,26 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
   if (Status status = checkWeights(*entry); !status)
     return status;
   NodeNames names(*entry);
+  auto bitsOf = [&](Operation *op) {
+    auto given = options.table.bits.find(names.of(op));
+    return given == options.table.bits.end() ? options.weightBits
+                                             : given->second;
+  };
+  BufferedSamples source(samples);
+  if (options.equalize) {
+    if (Status status = source.fill(*entry); !status)
+      return status;
+    auto done =
+        equalize(module, *entry, source.buffered(), bitsOf, options.threads);
+    if (!done)
+      return done.takeError();
+  }
   RangePlan plan(*entry, options.rowRanges);
   if (Status status = checkTable(options.table, *entry, plan, names); !status)
     return status;
   Statistics statistics;
   if (Status status =
-          statistics.collect(module, *entry, samples, options.threads, plan);
+          statistics.collect(module, *entry, source, options.threads, plan);
       !status)
     return status;
   plan.choose(statistics.histograms, options.method);
@@ -386,15 +398,16 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     table.ranges[name] = {0.0 - static_cast<double>(p.zero) * p.scale,
                           (255.0 - p.zero) * p.scale};
   }
-  warnOfSamples(*entry, statistics);
+  warnOfSamples(*entry, statistics, plan, names);
   warnOfChannels(*entry);
   LayerReports reports;
   if (report)
     reports.plan(*entry, plan, statistics, options, names);
   OwningOpRef<ModuleOp> real = module.clone();
-  Inserter inserter(*entry, plan, options, names);
+  Inserter inserter(*entry, plan, bitsOf);
   inserter.run();
   std::vector<WeightedLayer> &layers = inserter.layers;
+  warnOfBiases(layers, names);
   Fitter fitter(module, real.get(), layers, statistics, options);
   std::vector<BitDecision> decisions(layers.size());
   std::vector<bool> isOpen(layers.size(), false);
@@ -409,7 +422,7 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
   if (!fitted)
     return fitted.takeError();
   if (options.search) {
-    auto chosen = chooseBits(module, layers, fitted->chosen, fitted->narrow,
+    auto chosen = chooseBits(module, layers, fitted->around, fitted->narrow,
                              statistics, *options.search, options.threads);
     if (!chosen)
       return chosen.takeError();

@@ -84,7 +84,7 @@ RoundingProblem::RoundingProblem(std::vector<double> given, int64_t k)
   for (int64_t i = 0; i < k; ++i)
     mean += moment[i * k + i];
   mean /= static_cast<double>(std::max<int64_t>(k, 1));
-  damping = mean > 0 ? 0.01 * mean : 1.0;
+  damping = mean > 0 ? 0.1 * mean : 1.0;
   for (int64_t i = 0; i < k; ++i)
     moment[i * k + i] += damping;
   std::iota(order.begin(), order.end(), 0);

@@ -25,7 +25,7 @@ namespace cimc::quantization {
 /// layer objective of Nagel et al., "Up or Down?", ICML 2020.
 class RoundingProblem {
 public:
-  /// `moment` is the symmetric k x k matrix, row-major. A hundredth of its mean
+  /// `moment` is the symmetric k x k matrix, row-major. A tenth of its mean
   /// diagonal is added to the diagonal, so that inputs which the samples do not
   /// show are rounded to nearest.
   RoundingProblem(std::vector<double> moment, int64_t k);

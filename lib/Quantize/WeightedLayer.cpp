@@ -95,6 +95,19 @@ std::vector<float> WeightedLayer::leastScales() const {
   return least;
 }
 
+double WeightedLayer::largestScaleGrowth() const {
+  std::vector<float> values = weights(), least = leastScales();
+  std::vector<float> largest(least.size(), 0.0f);
+  forEachOnAxis(weightShape, channelAxis, [&](int64_t i, int64_t at) {
+    largest[at] = std::max(largest[at], std::fabs(values[i]));
+  });
+  double growth = 1;
+  for (size_t c = 0; c < least.size(); ++c)
+    if (largest[c] > 0)
+      growth = std::max(growth, double(least[c]) * limit() / largest[c]);
+  return growth;
+}
+
 std::vector<int32_t> WeightedLayer::roundToNearest(const Scales &scales) const {
   std::vector<float> values = weights();
   std::vector<int32_t> integers(values.size());

@@ -56,6 +56,9 @@ public:
   /// The least scale of each channel with which its bias fits: half of int32
   /// is left for the sum of products (rule R7).
   std::vector<float> leastScales() const;
+  /// How many times as large as the weights need their scales are for the sake
+  /// of the bias, in the channel where that is most.
+  double largestScaleGrowth() const;
   /// Rounds every weight to the nearest integer.
   std::vector<int32_t> roundToNearest(const Scales &scales) const;
 

@@ -77,6 +77,8 @@ struct QuantizeOptions {
   /// while they run (rule R14), and sums that only float operations read become
   /// fp32 as they are: what standard QDQ models cannot say.
   bool rowRanges = true;
+  /// Move scales between layers where channels differ much.
+  bool equalize = true;
   /// Bits and ranges that are not to be chosen.
   QuantizationTable table;
   /// If set, `weightBits` must be 8.
