@@ -502,9 +502,10 @@ LogicalResult MoveOp::verify() {
               "at most six loops, got "
            << loops << ", " << getSrcStrides().size() << " and "
            << getDstStrides().size();
-  if (mapType(getInput()).getElementType() !=
-      mapType(getResult()).getElementType())
-    return emitOpError() << "operand and result differ in element type";
+  if (mapType(getInput()).getElementTypeBitWidth() !=
+      mapType(getResult()).getElementTypeBitWidth())
+    return emitOpError() << "operand and result differ in the width of their "
+                            "elements";
   // The furthest elements read and written.
   std::tuple<Value, ArrayRef<int64_t>, int64_t, StringRef> sides[] = {
       {getInput(), getSrcStrides(), static_cast<int64_t>(getSrcOffset()),

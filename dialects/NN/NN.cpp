@@ -116,6 +116,18 @@ LogicalResult DequantizeOp::verify() {
   return verifyConversion(*this, getResult(), getInput());
 }
 
+LogicalResult BitCastOp::verify() {
+  Type from = elementType(getInput()), to = elementType(getResult());
+  auto isWord = [](Type type) {
+    return type.isF32() || (isa<IntegerType>(type) && type.isIntOrFloat() &&
+                            type.getIntOrFloatBitWidth() == 32);
+  };
+  if (!isWord(from) || !isWord(to) || from.isF32() == to.isF32())
+    return emitOpError("converts between f32 and integers of 32 bits, not ")
+           << from << " to " << to;
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Element types
 //===----------------------------------------------------------------------===//
@@ -197,8 +209,9 @@ LogicalResult WhereOp::verify() {
 // Weighted sums
 //===----------------------------------------------------------------------===//
 
-/// The element types of a weighted sum: all float, or quantized operands with
-/// a 32-bit bias. `weightAxis` is the axis of output channels.
+/// The element types of a weighted sum: all float, plain integers without a
+/// bias, or quantized operands with a 32-bit bias. `weightAxis` is the axis of
+/// output channels.
 static LogicalResult verifyWeightedSum(Operation *op, Value input, Value weight,
                                        Value bias, Value result,
                                        int64_t weightAxis) {
@@ -220,6 +233,13 @@ static LogicalResult verifyWeightedSum(Operation *op, Value input, Value weight,
                << value.getType();
     return checkAxis();
   }
+  auto isPlainInteger = [](Value value) {
+    auto type = dyn_cast<IntegerType>(elementType(value));
+    return type && type.getWidth() >= 8 && type.getWidth() <= 32;
+  };
+  if (isPlainInteger(input) && isPlainInteger(weight) && !bias &&
+      elementType(result).isSignlessInteger(32))
+    return success();
   if (!isQuantized(input.getType())) {
     for (Value value : {weight, bias, result})
       if (value && elementType(value) != elementType(input))

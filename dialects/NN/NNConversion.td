@@ -62,4 +62,17 @@ def NN_CastOp : NN_ShapedOp<"cast"> {
   let arguments = (ins NN_Tensor:$input, DefaultValuedAttr<BoolAttr, "true">:$saturate);
 }
 
+def NN_BitCastOp : NN_ShapedOp<"bit_cast"> {
+  let summary = "the same 32 bits as f32, or as an integer";
+  let description = [{
+    Between integers of one width it is `nn.cast`, which wraps.
+
+    ```mlir
+    %bits = nn.bit_cast %x : (tensor<4xf32>) -> tensor<4xi32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input);
+  let hasVerifier = 1;
+}
+
 #endif // CIMC_DIALECTS_NN_CONVERSION_TD

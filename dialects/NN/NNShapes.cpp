@@ -179,6 +179,7 @@ LogicalResult nn::verifyInferredShape(Operation *op) {
 CIMC_INFER(QuantizeOp) { return give(out, shapeOf(adaptor.getInput())); }
 CIMC_INFER(DequantizeOp) { return give(out, shapeOf(adaptor.getInput())); }
 CIMC_INFER(CastOp) { return give(out, shapeOf(adaptor.getInput())); }
+CIMC_INFER(BitCastOp) { return give(out, shapeOf(adaptor.getInput())); }
 
 LogicalResult nn::inferReduction(std::optional<Location> loc, StringRef op,
                                  Value input, ArrayRef<int64_t> axes,

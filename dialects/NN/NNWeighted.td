@@ -20,7 +20,9 @@ def NN_ConvOp : NN_ShapedOp<"conv", [DeclareOpInterfaceMethods<NN_WeightMatrixOp
     contributes the input's zero point, `bias` has element type i32 with scale
     `s_input * s_weight[m]`. With an f32 input and a quantized weight the range
     of the input is taken while running, for each row of windows (rule R14);
-    `nonnegative` says that no element of the input is below 0.
+    `nonnegative` says that no element of the input is below 0. Plain integers
+    (at most 16 bits each, also where their type is i32) give their exact sum as
+    i32; there is no bias then, and padding is 0.
 
     ```mlir
     %y = nn.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
@@ -42,6 +44,7 @@ def NN_MatMulOp : NN_ShapedOp<"matmul", [DeclareOpInterfaceMethods<NN_WeightMatr
     [batch..., K, N] ([..., N, K] with `transpose_b`), `bias` is [N]. One-axis
     operands follow numpy's matmul. Quantized like `nn.conv`; both operands may
     be activations. Rows of an f32 `a` have ranges of their own (rule R14).
+    Plain integers as for `nn.conv`.
   }];
   let arguments = (ins NN_Tensor:$a, NN_Tensor:$b, Optional<NN_Tensor>:$bias,
                        UnitAttr:$transpose_a, UnitAttr:$transpose_b, UnitAttr:$nonnegative);

@@ -142,6 +142,18 @@ static Status readOption(const std::string &key, const Json &value,
     }
     return {};
   }
+  if (key == "constant_inputs") {
+    for (const auto &[name, path] : value.items()) {
+      if (!path.is_string())
+        return usage(
+            fmt::format("option 'constant_inputs': '{}' must be a file", name));
+      Result<HostTensor> tensor = readTensor(path.get<std::string>());
+      if (!tensor)
+        return tensor.takeError();
+      options.constantInputs.emplace_back(name, std::move(*tensor));
+    }
+    return {};
+  }
   return usage(fmt::format("unknown option '{}'", key));
 }
 

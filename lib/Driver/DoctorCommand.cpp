@@ -56,11 +56,14 @@ static void reportValues(const char *what,
     json.push_back({{"name", value.name},
                     {"type", value.type},
                     {"shape", value.shape},
+                    {"read", value.isRead},
                     {"bind_with", value.flags}});
     if (i < most)
       text += fmt::format(
-          "{:<13}{}: {} of {}{}{}\n", what, value.name, value.type, value.shape,
-          value.flags.empty() ? "" : ", open: ", fmt::join(value.flags, " "));
+          "{:<13}{}: {} of {}{}{}{}\n", what, value.name, value.type,
+          value.shape,
+          value.flags.empty() ? "" : ", open: ", fmt::join(value.flags, " "),
+          value.isRead ? "" : ", not read");
   }
   if (values.size() > most)
     text += fmt::format("{:<13}... and {} more\n", what, values.size() - most);
@@ -209,6 +212,7 @@ static Status examine(const std::string &model, CompileOptions &options,
     ImportOptions import;
     import.dims = options.dims;
     import.inputShapes = options.inputShapes;
+    import.constantInputs = options.constantInputs;
     Result<ModelSurvey> survey = surveyONNX(model, import);
     if (!survey)
       return survey.takeError();

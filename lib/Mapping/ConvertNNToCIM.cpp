@@ -95,6 +95,7 @@ LogicalResult Lowering::lower(Operation *op) {
       .Case<nn::MatMulOp>([&](auto o) { return lowerMatMul(o); })
       .Case<nn::WhereOp>([&](auto o) { return lowerWhere(o); })
       .Case<nn::CastOp>([&](auto o) { return lowerCast(o); })
+      .Case<nn::BitCastOp>([&](auto o) { return lowerBitCast(o); })
       .Case<nn::GatherOp>([&](auto o) { return lowerGather(o); })
       .Case<nn::GatherElementsOp>(
           [&](auto o) { return lowerGatherElements(o); })

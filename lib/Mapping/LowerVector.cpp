@@ -144,6 +144,55 @@ Value Lowering::lowBits(Location loc, Value value, unsigned bits,
   return isSigned ? map(loc, numerics::Function::Sub, value, half) : value;
 }
 
+/// The function that rounds fp32 to a smaller float type.
+static std::optional<numerics::Function> rounding(Type type) {
+  std::optional<DType> small = reference::elementDType(type);
+  if (!small)
+    return std::nullopt;
+  switch (*small) {
+  case DType::F16:
+    return numerics::Function::RoundF16;
+  case DType::BF16:
+    return numerics::Function::RoundBF16;
+  case DType::F8E4M3FN:
+    return numerics::Function::RoundF8E4M3FN;
+  case DType::F8E4M3FNUZ:
+    return numerics::Function::RoundF8E4M3FNUZ;
+  case DType::F8E5M2:
+    return numerics::Function::RoundF8E5M2;
+  case DType::F8E5M2FNUZ:
+    return numerics::Function::RoundF8E5M2FNUZ;
+  case DType::F8E8M0:
+    return numerics::Function::RoundF8E8M0;
+  case DType::F4E2M1:
+    return numerics::Function::RoundF4E2M1;
+  default:
+    return std::nullopt;
+  }
+}
+
+/// Whether the host rounds instead, because nothing else reads the value.
+static bool isRoundedByHost(nn::CastOp op) {
+  Type type = getElementTypeOrSelf(op.getResult().getType());
+  return (type.isF16() || type.isBF16()) &&
+         llvm::all_of(op->getUsers(), [](Operation *user) {
+           return user->hasTrait<OpTrait::IsTerminator>();
+         });
+}
+
+LogicalResult Lowering::lowerBitCast(nn::BitCastOp op) {
+  Map input = use(op.getInput());
+  auto type = cast<RankedTensorType>(input.value.getType());
+  int64_t count = type.getNumElements(), one = 1;
+  Type machine = machineElement(getElementTypeOrSelf(op.getResult().getType()));
+  define(op.getResult(),
+         cim::MoveOp::create(builder, op.getLoc(), type.clone(machine),
+                             input.value, count, one, one, /*src_offset=*/0,
+                             /*dst_offset=*/0, /*fill=*/0, IntegerAttr()),
+         input.perm);
+  return success();
+}
+
 LogicalResult Lowering::lowerCast(nn::CastOp op) {
   Location loc = op.getLoc();
   Type from = getElementTypeOrSelf(op.getInput().getType());
@@ -162,19 +211,11 @@ LogicalResult Lowering::lowerCast(nn::CastOp op) {
       value = lowBits(loc, convert(loc, value, builder.getI32Type()),
                       narrow.getWidth(), !narrow.isUnsigned());
     value = convert(loc, value, machineElement(to));
-    // The host rounds floats of 8 and 4 bits, and keeps what is too large so.
-    std::optional<DType> narrow = reference::elementDType(to);
-    if (narrow && cimc::isFloat(*narrow) && byteSize(*narrow) == 1 &&
-        *narrow != DType::F8E8M0 && op.getSaturate()) {
-      constexpr float huge = std::numeric_limits<float>::max();
-      float largest = fromSmallFloat(*narrow, toSmallFloat(*narrow, huge));
-      // In this order NaN stays.
-      Type f32 = builder.getF32Type();
-      value =
-          map(loc, numerics::Function::Max, scalar(loc, f32, -largest), value);
-      value =
-          map(loc, numerics::Function::Min, scalar(loc, f32, largest), value);
-    }
+    // Floats of fewer bits travel as fp32, and are rounded where they are made.
+    if (auto function = rounding(to);
+        function && from != to && !isRoundedByHost(op))
+      value = map(loc, *function, value, {},
+                  {op.getSaturate() ? 1.0f : 0.0f, 0.0f});
   }
   define(op.getResult(), value, input.perm);
   return success();

@@ -70,7 +70,14 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   std::optional<Quant> x = getQuant(input.getType()),
                        y = getQuant(output.getType());
   bool isReal = isFloat(output);
-  if (!x || x->bits != 8 || (!isReal && (!y || y->bits != 8)))
+  // Plain bytes: the sums are the result.
+  bool isSum = getElementTypeOrSelf(output.getType()).isSignlessInteger(32);
+  auto byte = dyn_cast<IntegerType>(getElementTypeOrSelf(input.getType()));
+  if (isSum && byte && byte.getWidth() == 8) {
+    x = Quant();
+    x->isSigned = !byte.isUnsigned();
+  }
+  if (!x || x->bits != 8 || (!isReal && !isSum && (!y || y->bits != 8)))
     return fail(op, "runs on the arrays with 8-bit input and a result of 8 "
                     "bits or fp32 only; quantize the model");
   WeightTensor weights;
@@ -94,8 +101,9 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   int64_t N = matrix.allColumns();
   std::vector<float> multiplier;
   for (float scale : weights.scales)
-    multiplier.push_back(
-        isReal ? scale : numerics::multiplier(x->scale, scale, y->scale));
+    multiplier.push_back(isReal || isSum
+                             ? scale
+                             : numerics::multiplier(x->scale, scale, y->scale));
   // The input's zero point goes into the bias; padding reads it, so it holds
   // there too.
   auto fold = [&](int64_t n, int64_t sum) {
@@ -121,6 +129,8 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   Type i32 = builder.getI32Type();
   Type outElement = machineElement(getElementTypeOrSelf(output.getType()));
   auto requantize = [&](Value sums, int64_t begin, int64_t size) -> Value {
+    if (isSum)
+      return sums;
     ArrayRef<float> scales(multiplier);
     if (scales.size() > 1)
       scales = scales.slice(begin, size);

@@ -243,6 +243,7 @@ private:
   mlir::LogicalResult lowerElementwise(nn::ElementwiseOpInterface op);
   mlir::LogicalResult lowerWhere(nn::WhereOp op);
   mlir::LogicalResult lowerCast(nn::CastOp op);
+  mlir::LogicalResult lowerBitCast(nn::BitCastOp op);
   mlir::LogicalResult lowerFloatMatMul(nn::MatMulOp op);
 
   // LowerIndexing.cpp

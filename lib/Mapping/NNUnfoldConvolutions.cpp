@@ -25,7 +25,8 @@ namespace {
 
 using Dims = SmallVector<int64_t, 6>;
 
-/// Emits operations of the nn level with results of float.
+/// Emits operations of the nn level with results of their operand's element
+/// type.
 class Emitter {
 public:
   Emitter(OpBuilder &builder, Location loc) : builder(builder), loc(loc) {}
@@ -33,24 +34,25 @@ public:
   static Dims shapeOf(Value value) {
     return Dims(cast<RankedTensorType>(value.getType()).getShape());
   }
-  RankedTensorType type(ArrayRef<int64_t> shape) {
-    return RankedTensorType::get(shape, builder.getF32Type());
+  static RankedTensorType type(ArrayRef<int64_t> shape, Value like) {
+    return RankedTensorType::get(shape, getElementTypeOrSelf(like.getType()));
   }
   Value reshape(Value value, ArrayRef<int64_t> shape) {
     if (shapeOf(value) == Dims(shape))
       return value;
-    return nn::ReshapeOp::create(builder, loc, type(shape), value);
+    return nn::ReshapeOp::create(builder, loc, type(shape, value), value);
   }
   Value transpose(Value value, ArrayRef<int64_t> perm) {
     Dims shape;
     for (int64_t axis : perm)
       shape.push_back(shapeOf(value)[axis]);
-    return nn::TransposeOp::create(builder, loc, type(shape), value, perm);
+    return nn::TransposeOp::create(builder, loc, type(shape, value), value,
+                                   perm);
   }
   Value slice(Value value, ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
               ArrayRef<int64_t> steps) {
-    return nn::SliceOp::create(builder, loc, type(sizes), value, starts, sizes,
-                               steps);
+    return nn::SliceOp::create(builder, loc, type(sizes, value), value, starts,
+                               sizes, steps);
   }
   /// Spatial axes extended (or, where negative, cut) at both ends.
   Value pad(Value value, ArrayRef<int64_t> begin, ArrayRef<int64_t> end) {
@@ -67,8 +69,8 @@ public:
     for (size_t i = 0; i < shape.size(); ++i)
       padded.push_back(shape[i] + low[i] + high[i]);
     if (padded != shape)
-      value = nn::PadOp::create(builder, loc, type(padded), value, low, high,
-                                APFloat(0.0f));
+      value = nn::PadOp::create(builder, loc, type(padded, value), value, low,
+                                high, APFloat(0.0f));
     if (sizes != padded)
       value = slice(value, starts, sizes, Dims(shape.size(), 1));
     return value;
@@ -87,8 +89,8 @@ struct Convolution {
 
 /// The windows of a padded input as the columns of a matrix, then its product
 /// with the weights.
-Value unfold(Emitter &emit, const Convolution &conv,
-             ArrayRef<int64_t> resultShape) {
+Value unfold(Emitter &emit, const Convolution &conv, Value result) {
+  Dims resultShape = Emitter::shapeOf(result);
   Dims shape = Emitter::shapeOf(conv.input),
        weight = Emitter::shapeOf(conv.weight);
   ArrayRef<int64_t> kernel = ArrayRef<int64_t>(weight).drop_front(2);
@@ -111,16 +113,16 @@ Value unfold(Emitter &emit, const Convolution &conv,
   }
   Value matrix = columns.front();
   if (taps > 1)
-    matrix =
-        nn::ConcatOp::create(emit.builder, emit.loc,
-                             emit.type({N, G, Cg, taps, pixels}), columns, 3);
+    matrix = nn::ConcatOp::create(emit.builder, emit.loc,
+                                  emit.type({N, G, Cg, taps, pixels}, matrix),
+                                  columns, 3);
   // The samples side by side, so that there is one product for each group.
   matrix = emit.reshape(matrix, {N, G, Cg * taps, pixels});
   if (N > 1)
     matrix = emit.transpose(matrix, {1, 2, 0, 3});
   matrix = emit.reshape(matrix, {G, Cg * taps, N * pixels});
   Value product = nn::MatMulOp::create(
-      emit.builder, emit.loc, emit.type({G, M / G, N * pixels}),
+      emit.builder, emit.loc, emit.type({G, M / G, N * pixels}, result),
       emit.reshape(conv.weight, {G, M / G, Cg * taps}), matrix, Value(),
       /*transpose_a=*/false, /*transpose_b=*/false);
   if (N > 1)
@@ -145,7 +147,7 @@ Value unfoldConv(nn::ConvOp op, OpBuilder &builder) {
       Dims(op.getStrides()),
       Dims(op.getDilations()),
       int64_t(op.getGroup())};
-  return unfold(emit, conv, Emitter::shapeOf(op.getResult()));
+  return unfold(emit, conv, op.getResult());
 }
 
 /// The input with zeros between its pixels, and the weights turned round, are
@@ -165,7 +167,7 @@ Value unfoldConvTranspose(nn::ConvTransposeOp op, OpBuilder &builder) {
       Dims wide = apart, high = low;
       wide[3 + a] = stride;
       high[3 + a] = stride - 1;
-      input = nn::PadOp::create(builder, emit.loc, emit.type(wide),
+      input = nn::PadOp::create(builder, emit.loc, emit.type(wide, input),
                                 emit.reshape(input, apart), low, high,
                                 APFloat(0.0f));
       shape[2 + a] *= stride;
@@ -196,13 +198,18 @@ Value unfoldConvTranspose(nn::ConvTransposeOp op, OpBuilder &builder) {
   Convolution conv{
       emit.pad(input, begin, end), turned, op.getBias(), Dims(axes, 1),
       Dims(op.getDilations()),     G};
-  return unfold(emit, conv, Emitter::shapeOf(op.getResult()));
+  return unfold(emit, conv, op.getResult());
 }
 
-bool isFloat(Operation *op) {
-  return llvm::all_of(op->getOperands(), [](Value operand) {
-    return getElementTypeOrSelf(operand.getType()).isF32();
-  });
+/// Whether all operands are floats, or all plain integers.
+bool isPlain(Operation *op) {
+  auto all = [&](auto is) {
+    return llvm::all_of(op->getOperandTypes(), [&](Type type) {
+      return is(getElementTypeOrSelf(type));
+    });
+  };
+  return all([](Type type) { return type.isF32(); }) ||
+         all([](Type type) { return isa<IntegerType>(type); });
 }
 
 struct NNUnfoldConvolutions
@@ -211,7 +218,7 @@ struct NNUnfoldConvolutions
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       auto weighted = dyn_cast<nn::WeightMatrixOpInterface>(op);
-      if (weighted && isa<nn::ConvOp, nn::ConvTransposeOp>(op) && isFloat(op) &&
+      if (weighted && isa<nn::ConvOp, nn::ConvTransposeOp>(op) && isPlain(op) &&
           !weighted.getWeightMatrix())
         ops.push_back(op);
     });

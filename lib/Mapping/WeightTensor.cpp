@@ -20,12 +20,12 @@ namespace cimc::mapping {
 
 int64_t ByteMatrices::bits(Value weights) const {
   auto stored =
-      cast<quant::QuantizedType>(getElementTypeOrSelf(weights.getType()));
+      dyn_cast<quant::QuantizedType>(getElementTypeOrSelf(weights.getType()));
   auto fits = [&](int64_t bits) {
     int64_t most = (int64_t(1) << (bits - 1)) - 1;
-    return stored.getStorageTypeMin() >= -most - 1 &&
-           stored.getStorageTypeMax() <= most && terms.size() == 1 &&
-           llvm::all_of(terms.front(), [&](char cell) {
+    return (!stored || (stored.getStorageTypeMin() >= -most - 1 &&
+                        stored.getStorageTypeMax() <= most)) &&
+           terms.size() == 1 && llvm::all_of(terms.front(), [&](char cell) {
              return int8_t(cell) >= -most - 1 && int8_t(cell) <= most;
            });
   };
@@ -50,6 +50,17 @@ std::string readWeights(Value operand, int64_t axis, WeightTensor &weights) {
   auto type = cast<RankedTensorType>(operand.getType());
   ElementsAttr attr;
   matchPattern(operand, m_Constant(&attr));
+  if (auto plain = dyn_cast<IntegerType>(type.getElementType())) {
+    std::optional<std::vector<int32_t>> values =
+        readIntegers(attr, !plain.isUnsigned());
+    // Differences of bytes: as many matrices of bytes as it takes.
+    if (!values || llvm::any_of(*values, [](int32_t value) {
+          return value < -255 || value > 255;
+        }))
+      return "needs weights that are differences of bytes, from -255 to 255";
+    weights = {std::move(*values), {0}, {1.0f}};
+    return {};
+  }
   auto quantized = dyn_cast<quant::QuantizedType>(type.getElementType());
   if (!quantized || quantized.getStorageTypeIntegralWidth() > 8)
     return "needs weights of at most 8 bits; quantize the model";

@@ -45,18 +45,43 @@ struct FixedStep {
   }
 };
 
-/// A plain i32 operand, which is what differences of bytes come as; nothing
-/// where an element has more than 16 bits.
+/// Plain integers; nothing where an element has more than 16 bits.
 inline std::optional<std::vector<int16_t>>
 shortIntegers(const Operand &operand) {
-  if (operand.info.quant || operand.info.dtype != DType::I32)
+  if (operand.info.quant)
     return std::nullopt;
   std::vector<int16_t> values(operand.info.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = static_cast<int16_t>(operand.as<int32_t>()[i]);
-    if (values[i] != operand.as<int32_t>()[i])
-      return std::nullopt;
+  auto read = [&](auto kind) {
+    const auto *from = operand.as<decltype(kind)>();
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<int16_t>(from[i]);
+      if (values[i] != static_cast<int64_t>(from[i]))
+        return false;
+    }
+    return true;
+  };
+  bool fits = false;
+  switch (operand.info.dtype) {
+  case DType::I8:
+    fits = read(int8_t());
+    break;
+  case DType::U8:
+    fits = read(uint8_t());
+    break;
+  case DType::I16:
+    fits = read(int16_t());
+    break;
+  case DType::U16:
+    fits = read(uint16_t());
+    break;
+  case DType::I32:
+    fits = read(int32_t());
+    break;
+  default:
+    break;
   }
+  if (!fits)
+    return std::nullopt;
   return values;
 }
 

@@ -290,12 +290,19 @@ static Evaluated cast(nn::CastOp op, Operands in, const TensorInfo &out) {
   return tensor;
 }
 
+static Evaluated bitCast(nn::BitCastOp, Operands in, const TensorInfo &out) {
+  HostTensor tensor(out.dtype, out.shape);
+  std::memcpy(tensor.data.data(), in[0].data, tensor.data.size());
+  return tensor;
+}
+
 std::optional<EvaluatedAll> evaluateConversion(Operation *op, Operands in,
                                                Outputs out) {
   return Family{op, in, out}
       .add<nn::QuantizeOp>(quantize)
       .add<nn::DequantizeOp>(dequantize)
       .add<nn::CastOp>(cast)
+      .add<nn::BitCastOp>(bitCast)
       .result;
 }
 

@@ -8,6 +8,8 @@
 
 #include "cimc/Support/Numerics.h"
 
+#include "cimc/Support/SmallFloat.h"
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -216,6 +218,10 @@ void rmsNormF32(const float *in, float *out, int64_t length, float epsilon) {
   float factor = 1.0f / std::sqrt(mean + epsilon);
   for (int64_t i = 0; i < length; ++i)
     out[i] = in[i] * factor;
+}
+
+float asSmallFloat(DType type, float value, float saturate) {
+  return fromSmallFloat(type, toSmallFloat(type, value, saturate != 0.0f));
 }
 
 namespace {

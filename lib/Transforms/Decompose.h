@@ -152,6 +152,9 @@ public:
 
 // What takes the place of an operation's result; nothing where it has to stay.
 
+/// Products of plain integers (DecomposeIntegers.cpp).
+mlir::Value decomposeIntegers(mlir::Operation *op);
+
 /// Places between elements (DecomposeSampling.cpp).
 mlir::Value decomposeSampling(nn::GridSampleOp op);
 mlir::Value decomposeSampling(nn::RoiAlignOp op);

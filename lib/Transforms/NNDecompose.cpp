@@ -313,13 +313,14 @@ struct NNDecompose : cimc::impl::NNDecomposeBase<NNDecompose> {
     SmallVector<Value> values;
     if (auto reverse = dyn_cast<nn::ReverseSequenceOp>(op))
       values.push_back(decomposeSampling(reverse));
+    else if (isa<nn::ConvOp, nn::MatMulOp>(op))
+      values.push_back(decomposeIntegers(op));
     else if (llvm::all_of(op->getResults(), isFloatTensor))
       llvm::TypeSwitch<Operation *>(op)
           .Case<nn::AttentionOp, nn::RotaryEmbeddingOp, nn::ResizeOp,
                 nn::LayerNormOp, nn::RMSNormOp, nn::LogSoftmaxOp,
-                nn::BatchNormOp>([&](auto concrete) {
-            values.push_back(decompose(concrete));
-          })
+                nn::BatchNormOp>(
+              [&](auto concrete) { values.push_back(decompose(concrete)); })
           .Case<nn::GridSampleOp, nn::RoiAlignOp, nn::DeformConvOp>(
               [&](auto concrete) {
                 values.push_back(decomposeSampling(concrete));

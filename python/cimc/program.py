@@ -24,7 +24,7 @@ def chip(name="card"):
 
 
 def compile(model, chip=None, calibrate=None, mode=None, precision=None, input_shapes=None,
-            dims=None, threads=0, seed=0):
+            dims=None, constant_inputs=None, threads=0, seed=0):
     """Compiles a model file and returns a Program.
 
     model: path of an ONNX (.onnx, .onnxtxt) or MLIR (.mlir, .mlirbc) file.
@@ -32,6 +32,7 @@ def compile(model, chip=None, calibrate=None, mode=None, precision=None, input_s
     calibrate: samples for a float model: a path (directory, .npz, .npy), an array with a
         leading sample axis for a model with one input, or a dictionary of such arrays.
     input_shapes, dims: {"name": (1, 3, 224, 224)}, {"N": 1}.
+    constant_inputs: {"name": array}: inputs that become constants of the program.
 
     Raises a subclass of cimc.Error.
     """
@@ -40,25 +41,22 @@ def compile(model, chip=None, calibrate=None, mode=None, precision=None, input_s
                "input_shapes": {name: [int(size) for size in shape]
                                 for name, shape in (input_shapes or {}).items()},
                "dims": {name: int(size) for name, size in (dims or {}).items()}}
-    temporary = None
-    try:
+    with tempfile.TemporaryDirectory() as folder:
         if isinstance(calibrate, dict):
-            temporary = tempfile.NamedTemporaryFile(suffix=".npz")
-            numpy.savez(temporary, **calibrate)
+            options["calibrate"] = os.path.join(folder, "calibrate.npz")
+            numpy.savez(options["calibrate"], **calibrate)
         elif isinstance(calibrate, numpy.ndarray):
-            temporary = tempfile.NamedTemporaryFile(suffix=".npy")
-            numpy.save(temporary, calibrate)
-        if temporary is not None:
-            temporary.flush()
-            options["calibrate"] = temporary.name
+            options["calibrate"] = os.path.join(folder, "calibrate.npy")
+            numpy.save(options["calibrate"], calibrate)
         elif calibrate is not None:
             options["calibrate"] = os.fspath(calibrate)
+        options["constant_inputs"] = {}
+        for number, (name, value) in enumerate((constant_inputs or {}).items()):
+            path = options["constant_inputs"][name] = os.path.join(folder, f"{number}.npy")
+            numpy.save(path, numpy.asarray(value))
         handle = ctypes.c_void_p()
         check(library().cimcCompile(os.fsencode(model), json.dumps(options).encode(),
                                     ctypes.byref(handle)))
-    finally:
-        if temporary is not None:
-            temporary.close()
     return Program(handle)
 
 

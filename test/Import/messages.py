@@ -194,6 +194,116 @@ ROWS = [
      "softmax over several axes (opset below 13) is not supported here"),
     ("float[1,3,3,2] x, float[1,3] w, float[3] n", "y = com.microsoft.MatMulNBits <K = 0, N = 1, bits = 4, block_size = 16> (x, w, n)",
      18, V, "K is 0, N 1 and block_size 16"),
+    # Operators one by one.
+    ("float[1,2,3,0] q", "y = Attention (q, q, q)", 23, V, "has no channels"),
+    ("float[1,2,3,4] q", "y, a, b, s = Attention <qk_matmul_output_mode = 7> (q, q, q)", 23, V, "qk_matmul_output_mode is 7; 0 to 3 exist"),
+    ("float[1,2,3,8] x, float[9,3] c", "y = RotaryEmbedding (x, c, c)", 23, V, "the caches have 3 columns; 8 rotated channels need 4"),
+    ("float[1,2,8] x, float[3,1,4] w", "y, s = CausalConvWithState (x, w)", 26, V, "must be [N, C, L] and [C, 1, K]"),
+    ("float[1,2,8] x, float[2,1,4] w", "y, s = CausalConvWithState <activation = \"tanh\"> (x, w)", 26, V,
+     "activation is 'tanh'; none, silu and swish exist"),
+    ("float[1,3,8] x, int64[2] t", ONE % 2 + "y = Loop (c, , x) <body = b (int64 i, bool g) => (bool h, float[1,3,8] r) "
+     "{ h = Identity (g) r = Relu (x) }>", 18, V,
+     "a body has 2 inputs; it needs 3"),
+    ("float[3] x", TWO % (2, 3) + "t = Constant <value: tensor = bool {1}> () y = If (t) <then_branch = a () => "
+     "(float[3] p, float[3] q) { p = Relu (x) q = Neg (x) }, else_branch = e () => (float[3] r) { r = Neg (x) }>", 18, V,
+     "a branch has 2 results; the node needs 1"),
+    ("float[3] x", "t = Constant <value: tensor = bool[2] {1, 0}> () y = If (t) <then_branch = a () => "
+     "(float[3] p) { p = Relu (x) }, else_branch = e () => (float[3] r) { r = Neg (x) }>", 18, V,
+     "the condition 't' must be one truth value"),
+    ("float[3] x", "n = Constant <value: tensor = int64 {2}> () y = Loop (n, , x) <body = b (int64 i, bool g, float[3] g) => "
+     "(bool h, float[3] t) { h = Identity (g) t = Relu (g) }>", 18, V, "the name 'g' is defined twice in a body"),
+    ("float[3] x", "n = Constant <value: tensor = int64 {2}> () y = Loop (n, , x, x) <body = b (int64 i, bool g, float[3] a, "
+     "float[3] c) => (bool h, float[3] t) { h = Identity (g) t = Relu (a) }>", 18, V, "the body has 2 results; 2 are carried"),
+    ("float[3] x", "n = Constant <value: tensor = int64 {0}> () y = Loop (n, ) <body = b (int64 i, bool g) => "
+     "(bool h, float[3] t) { h = Identity (g) t = Relu (x) }>", 18, U, "of no steps has no elements"),
+    ("float[2,3,4] x, float[3,4] s", TWO % (3, 3) + "y, z = Scan (c, s, x) <num_scan_inputs = 1, body = b (float[4] p, float[4] q) => "
+     "(float[4] r, float[4] t) { r = Add (p, q) t = Neg (q) }>", 8, V, "an input has shape 3x4; others have 2 samples"),
+    ("float[2,600,4] x, float[2,4] s", TWO % (600, 600) + "y, z = Scan (c, s, x) <num_scan_inputs = 1, body = b (float[4] p, float[4] q) => "
+     "(float[4] r, float[4] t) { r = Add (p, q) t = Neg (q) }>", 8, U, "a scan of 600 steps for 2 samples; at most 1024 are written out"),
+    ("float[2,3,4] x, float[2,4] s, int64[2] n", "y, z = Scan (n, s, x) <num_scan_inputs = 1, body = b (float[4] p, float[4] q) => "
+     "(float[4] r, float[4] t) { r = Add (p, q) t = Neg (q) }>", 8, U, "sequences with lengths of their own ('n') are not supported"),
+    ("float[2000,4] x", "y = Scan (x) <num_scan_inputs = 1, body = b (float[4] q) => (float[4] r) { r = Neg (q) }>", 18, U,
+     "a scan of 2000 steps; at most 1024 are written out"),
+    ("float[2,3] x", "y = Det (x)", 18, V, "the input 'x' of shape 2x3 is no square matrix"),
+    ("float[99,99] x", "y = Det (x)", 18, U, "a determinant of 99 rows; 1 to 64 are written out"),
+    ("float[3] x", "y = BitCast <to = 7> (x)", 26, V, "elements of float32 have 32 bits and cannot be those of int64, which have 64"),
+    ("int16[3] x", "y = BitCast <to = 10> (x)", 26, U, "the bits of float16 are not known: the network is computed in single precision"),
+    ("float[1,2,4] x, float[1,5] r", "y = MaxRoiPool <pooled_shape = [2, 2]> (x, r)", 18, V,
+     "needs an input of 4 axes and regions of 5 numbers, not 1x2x4 and 1x5"),
+    ("float[1,2,4,4] x, float[1,5] r", "y = MaxRoiPool <pooled_shape = [2]> (x, r)", 18, V,
+     "attribute 'pooled_shape' must be two positive numbers"),
+    ("float[2,4] x, int64[2] i, float[2,1] u", "y = TensorScatter <mode = \"round\"> (x, u, i)", 24, V, "linear and circular exist"),
+    ("float[3,4] x", "c = Constant <value: tensor = bool[9] {1,0,1,0,1,1,1,1,1}> () y = Compress <axis = 0> (x, c)", 18, V,
+     "does not fit axis 0 of 3x4"),
+    ("float[1,4,2,2] x", "y = DepthToSpace <blocksize = 0> (x)", 18, V, "blocksize is 0; it must be positive"),
+    ("float[1,4,2,2] x", "y = DepthToSpace <blocksize = 2, mode = \"XYZ\"> (x)", 18, V, "mode is 'XYZ'; DCR and CRD exist"),
+    ("float[1,4,3,2] x", "y = SpaceToDepth <blocksize = 2> (x)", 18, V, "is no multiple of blocksize 2"),
+    ("float[1,4,3] x", "y = SpaceToDepth <blocksize = 2> (x)", 18, V, "must be [N, C, H, W]"),
+    ("float[6] x", TWO % (4000000000000000000, 4000000000000000000) + "y = Pad (x, c)", 18, V, "is too much"),
+    ("float[3] x", "y = LpNormalization <p = 3> (x)", 18, V, "p is 3; it is 1 or 2"),
+    ("float x, int64 t", "y = NegativeLogLikelihoodLoss (x, t)", 18, V, "has no class axis"),
+    ("float[3] x, int64 t", "y = SoftmaxCrossEntropyLoss (x, t)", 18, V, "the scores have no class axis"),
+    ("float[2,3] x, int64[2] t", "y = SoftmaxCrossEntropyLoss <reduction = \"most\"> (x, t)", 18, V,
+     "reduction is 'most'; it is none, mean or sum"),
+    ("float[1,1,5] x", "y = MaxPool <kernel_shape = [2, 2]> (x)", 18, V, "attribute 'kernel_shape' has 2 entries; the input has 1 spatial axes"),
+    ("float[3,5] x", "y = MaxPool <kernel_shape = [2]> (x)", 18, U, "an input of shape 3x5 has 2 axes; 3 to 5 are supported"),
+    ("float[1,1,5] x", "y = MaxPool <kernel_shape = [2], pads = [1]> (x)", 18, V, "attribute 'pads' has 1 entries; the input needs 2"),
+    ("float[1,1,5] x", "y = MaxPool <kernel_shape = [2], auto_pad = \"NONE\"> (x)", 18, V,
+     "auto_pad is 'NONE'; NOTSET, VALID, SAME_UPPER and SAME_LOWER exist"),
+    ("float[1,1,5] x, float[1,1,0] w", "y = Conv <auto_pad = \"SAME_UPPER\"> (x, w)", 18, V, "the kernel 0 is not positive"),
+    ("float[2,3] x", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = int32 {0}> () "
+     "y = QuantizeLinear (x, s, z)", 18, V, "the result cannot be int32"),
+    ("uint8[1,4,3] x", "s = Constant <value: tensor = float {1}> () z = Constant <value: tensor = uint8[2] {1, 2}> () "
+     "y = DequantizeLinear (x, s, z)", 18, V, "there are 2 scales or zero points along axis 1 of shape 1x4x3; it needs 4"),
+    ("float[1] x", "a = Constant <value: tensor = uint8[0] {}> () s = Constant <value: tensor = float {1}> () "
+     "y = DequantizeLinear (a, s)", 18, U, "has no elements"),
+    ("float[2,3,4] x, float[1,5,4] w, float[1,5,5] r, float[1,9] b", "y = RNN <hidden_size = 5> (x, w, r, b)", 18, V,
+     "the bias 'b' of shape 1x9 must be 1x10"),
+    ("float[1,1,4,4] x", "c = Constant <value: tensor = float[4] {1, 1, 2, 2}> () y = Resize <mode = \"spline\"> (x, , c)", 18, V,
+     "mode is 'spline'; nearest, linear and cubic exist"),
+    ("float[1,1,4,0] x", "c = Constant <value: tensor = int64[4] {1, 1, 2, 2}> () y = Resize (x, , , c)", 18, V, "cannot resize axis 3"),
+    ("float[1,1,4,4] x", "c = Constant <value: tensor = int64[4] {1, 1, 2, 2}> () y = Resize <keep_aspect_ratio_policy = \"same\"> "
+     "(x, , , c)", 18, V, "keep_aspect_ratio_policy is 'same'; stretch, not_larger and not_smaller exist"),
+    ("float[1,1,4,4] x", "c = Constant <value: tensor = int64[4] {1, 1, 2, 2}> () r = Constant <value: tensor = float[2] {0, 1}> () "
+     "y = Resize <coordinate_transformation_mode = \"tf_crop_and_resize\"> (x, r, , c)", 18, V, "the region has 2 numbers for 4 axes"),
+    ("float[1,40000,1] x", "y = DFT <axis = 1> (x)", 17, U, "a transform of 40000 samples to 40000 bins is too large"),
+    ("float[1,40000,2] x", "y = DFT <axis = 1, inverse = 1, onesided = 1> (x)", 17, U, "is too large"),
+    ("float[1,9000000,1] x", "s = Constant <value: tensor = int64 {1}> () n = Constant <value: tensor = int64 {64}> () "
+     "y = STFT (x, s, , n)", 17, U, "frames of 64 samples are too large"),
+    ("float[1] x", "a = Constant <value: tensor = int64 {0}> () b = Constant <value: tensor = float {1}> () "
+     "y = MelWeightMatrix (a, a, a, b, b)", 17, V, "0 bands of 0 samples at 0 Hz from 1 to 1 Hz"),
+    ("float[1,2,4] x, float[2,2,1] w, float[1,2,4] o", "y = DeformConv (x, w, o)", 19, U, "only two spatial axes are supported"),
+    ("float[1,4,4] x", TWO % (4, 4) + "d = Constant <value: tensor = int64[4] {1, 1, 1, 1}> () y = Col2Im (x, d, d)", 18, U,
+     "1 to 3 are supported"),
+    ("float[1,16,5] x", TWO % (2, 2) + "d = Constant <value: tensor = int64[2] {4, 4}> () y = Col2Im (x, c, d)", 18, V, "do not fit the map"),
+    ("float[1,4] x", "y = GlobalLpPool (x)", 18, U, "1 to 3 spatial axes are supported"),
+    ("float[1,3,8] x, float[8,24] w, float[5,1,2,4,4] p", "y, q = com.microsoft.Attention <num_heads = 2> (x, w, , , p)", 18, V,
+     "must be [2, batch, heads, tokens, channels]"),
+    ("float[1,3,9] x, int32[1] n", "y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 2> (x, , , , , n)", 18, V,
+     "channels are no 2 query and 2 key and value heads"),
+    ("float[1,3,8] x, int64[1,3] p, float[9,3] c", "y = com.microsoft.RotaryEmbedding <num_heads = 2, rotary_embedding_dim = 4> (x, p, c, c)", 18, V,
+     "rotated channels need caches with"),
+    ("float[1,3,4] x, float[4,4] w", "y = com.microsoft.FusedGemm <activation = \"Gauss\"> (x, w)", 18, V, "A and B must have 2 axes"),
+    ("float[3,4] x, float[4,4] w", "y = com.microsoft.FusedGemm <activation = \"Gauss\"> (x, w)", 18, U, "the activation 'Gauss' is not supported"),
+    ("float[2,16] x, uint8[3,1,8] w, float[3] n", "y = com.microsoft.MatMulNBits <K = 16, N = 3, bits = 5, block_size = 16> (x, w, n)", 18, U,
+     "weights of 5 bits; 2, 4 and 8 are supported"),
+    ("float[2,16] x, int32[16] g", "w = Constant <value: tensor = uint8[1,1,8] {0,0,0,0,0,0,0,0}> () n = Constant <value: tensor = float[1] {1}> () "
+     "y = com.microsoft.MatMulNBits <K = 16, N = 1, bits = 4, block_size = 16> (x, w, n, , g)", 18, U, "reordered groups ('g') are not supported"),
+    ("float[2,16] x", "w = Constant <value: tensor = uint8[1,1,4] {0,0,0,0}> () n = Constant <value: tensor = float[1] {1}> () "
+     "y = com.microsoft.MatMulNBits <K = 16, N = 1, bits = 4, block_size = 16> (x, w, n)", 18, V, "must have 8 bytes"),
+    ("float[2,16] x", "w = Constant <value: tensor = uint8[1,1,8] {0,0,0,0,0,0,0,0}> () n = Constant <value: tensor = float[2] {1, 2}> () "
+     "y = com.microsoft.MatMulNBits <K = 16, N = 1, bits = 4, block_size = 16> (x, w, n)", 18, V, "the scales of shape 2 must be 1"),
+    ("float[1,1,3,8] x", "y, a, m = com.microsoft.SkipLayerNormalization (x, x, x)", 18, U, "the training output"),
+    ("float[1,2,3,4] x, float[1,2,3,4] q, float[1,2,3] d", "y, s = LinearAttention <update_rule = \"best\", q_num_heads = 1, kv_num_heads = 1> (x, x, x)", 26, V,
+     "linear, gated, delta and gated_delta exist"),
+    ("float[1,4,4] q", "y, s = LinearAttention <update_rule = \"gated\", q_num_heads = 2, kv_num_heads = 2> (q, q, q)", 26, V, "a decay and"),
+    ("float[1,4,4] q, float[1,4,6] d", "y, s = LinearAttention <update_rule = \"gated\", q_num_heads = 2, kv_num_heads = 2> (q, q, q, , d)", 26, V, "the decay"),
+    ("float[1,4,4] q, float[1,2,3,2] z", "y, s = LinearAttention <update_rule = \"linear\", q_num_heads = 2, kv_num_heads = 2> (q, q, q, z)", 26, V, "the state"),
+    ("float[1,2,3,4] q", "y = ai.onnx.preview.FlexAttention <score_mod = m (float[1,2,3,3] s) => (float[1,2,3] t) "
+     "{ a = Constant <value: tensor = int64[1] {3}> () t = ReduceSum <keepdims = 0> (s, a) }> (q, q, q)", 24, V,
+     "'score_mod' changes the shape 1x2x3x3 to 1x2x3"),
+    ("float[1,2,3,4] q", "y = ai.onnx.preview.FlexAttention <score_mod = m (float[1,2,3,3] s) => (float[1,2,3,3] t) "
+     "{ t = Bernoulli (s) }> (q, q, q)", 24, U, "cimc has no such operator"),
 ]
 
 
@@ -204,7 +314,7 @@ def main():
     failed = 0
     for inputs, body, opset, code, message in ROWS:
         with open(path, "w") as file:
-            file.write('<ir_version: 10, opset_import: ["" : %d, "com.microsoft" : 1]>\ng (%s) => (float[N] y) {\n%s\n}\n' %
+            file.write('<ir_version: 10, opset_import: ["" : %d, "com.microsoft" : 1, "ai.onnx.preview" : 1]>\ng (%s) => (float[N] y) {\n%s\n}\n' %
                        (opset, inputs, body))
         done = subprocess.run([cimc, "compile", path, "--to", "import", "-o", os.devnull], capture_output=True,
                               text=True)

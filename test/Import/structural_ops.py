@@ -5,7 +5,8 @@ usage: structural_ops.py CIMC WORKDIR [--only NAME]
 
 Every case is a model of one node, run by `CIMC run --level nn` and by ONNX
 Runtime (by ONNX's reference implementation where that has no kernel). Moved
-elements must be equal; computed ones agree to 1e-5.
+elements must be equal; computed ones agree to 1e-5. Some cases also run on the
+chip (--precision float).
 """
 
 import argparse
@@ -39,9 +40,36 @@ def weight(array):
     return constant
 
 
-def case(name, op, inputs, outputs=1, opset=18, domain="", oracle="ort", **attributes):
+def case(name, op, inputs, outputs=1, opset=18, domain="", oracle="ort", chip=False, **attributes):
+    """`oracle`: ort, reference, or the outputs themselves."""
     return dict(name=name, op=op, inputs=inputs, outputs=outputs, opset=opset, domain=domain,
-                oracle=oracle, attributes=attributes)
+                oracle=oracle, chip=chip, attributes=attributes)
+
+
+def scan_body():
+    """state + x[t] times the step's y: the state, and what it was before."""
+    value = lambda name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [3])
+    return helper.make_graph([helper.make_node("Mul", ["x", "y"], ["xy"]), helper.make_node("Add", ["state", "xy"], ["next"]),
+                              helper.make_node("Identity", ["state"], ["before"])], "body",
+                             [value("state"), value("x"), value("y")], [value("next"), value("before")])
+
+
+def max_roi_pool(image, regions, pooled, scale):
+    """The definition of ONNX Runtime's kernel, in words: bounds round half away from 0, parts overlap."""
+    away = lambda v: int(np.sign(v) * np.floor(np.abs(v) + np.float32(0.5)))
+    result = np.zeros((len(regions), image.shape[1], *pooled), np.float32)
+    for r, (sample, *box) in enumerate(regions):
+        left, top, right, bottom = (away(np.float32(v) * np.float32(scale)) for v in box)
+        spans = []
+        for first, last, parts, length in ((top, bottom, pooled[0], image.shape[2]), (left, right, pooled[1], image.shape[3])):
+            step = np.float32(max(last - first + 1, 1)) / np.float32(parts)
+            spans.append([(min(max(int(np.floor(p * step)) + first, 0), length),
+                           min(max(int(np.ceil((p + 1) * step)) + first, 0), length)) for p in range(parts)])
+        for i, (y0, y1) in enumerate(spans[0]):
+            for j, (x0, x1) in enumerate(spans[1]):
+                if y1 > y0 and x1 > x0:
+                    result[r, :, i, j] = image[int(sample), :, y0:y1, x0:x1].max((1, 2))
+    return result
 
 
 def recurrent(gates, hidden, inputs, directions, biases=2):
@@ -116,6 +144,30 @@ def cases():
     for mode in ("avg", "max"):
         yield case("roi_align_" + mode, "RoiAlign", [image, boxes, i64(0, 1, 1)], mode=mode,
                    output_height=3, output_width=2, sampling_ratio=2, spatial_scale=0.9)
+    regions = np.float32([[0, 0, 0, 4, 6], [1, 1, 2, 3, 3], [1, -3, 1, 1, 9], [0, 4, 6, 2, 2], [1, 9, 9, 12, 12]])
+    yield case("max_roi_pool", "MaxRoiPool", [image, regions], pooled_shape=[3, 2], chip=True)
+    yield case("max_roi_pool_scaled", "MaxRoiPool", [image, regions], pooled_shape=[2, 4], spatial_scale=0.7, chip=True,
+               oracle=[max_roi_pool(image, regions, (2, 4), 0.7)])
+    singular = reals(2, 4, 4)
+    singular[0, 2] = singular[0, 1]
+    singular[1, 0] = 0
+    for name, matrix in (("one", reals(3, 1, 1)), ("two", reals(2, 2)), ("batch", reals(2, 3, 5, 5)),
+                         ("large", reals(9, 9)), ("singular", singular), ("zero_pivot", np.float32([[0, 2], [3, 4]]))):
+        # In double precision, because single loses more than is compared.
+        yield case("det_" + name, "Det", [matrix], chip=True, oracle=[np.linalg.det(matrix.astype(np.float64)).astype(np.float32)])
+    for to, value in ((onnx.TensorProto.INT32, reals(2, 3)), (onnx.TensorProto.UINT32, reals(5)),
+                      (onnx.TensorProto.FLOAT, reals(4).view(np.int32)), (onnx.TensorProto.UINT8, np.int8([-1, 5])),
+                      (onnx.TensorProto.INT16, np.uint16([1, 65535])), (onnx.TensorProto.UINT8, np.array([True, False])),
+                      (onnx.TensorProto.UINT64, i64(-7, 9))):
+        dtype = helper.tensor_dtype_to_np_dtype(to)
+        yield case(f"bit_cast_{value.dtype}_{dtype}", "BitCast", [value], opset=26, to=to, chip=True,
+                   oracle=[value.view(dtype)])
+    batched = [None, reals(2, 3), reals(2, 4, 3), reals(2, 4, 3)]
+    yield case("scan_8", "Scan", batched, outputs=2, opset=8, body=scan_body(), num_scan_inputs=2, chip=True)
+    yield case("scan_8_backwards", "Scan", batched, outputs=2, opset=8, body=scan_body(), num_scan_inputs=2,
+               directions=[0, 1])
+    yield case("scan", "Scan", [reals(3), reals(4, 3), reals(3, 4)], outputs=2, body=scan_body(), num_scan_inputs=2,
+               scan_input_axes=[0, 1], scan_input_directions=[1, 0], scan_output_axes=[1], chip=True)
     yield case("conv_transpose", "ConvTranspose", [reals(2, 4, 5, 3), weight(reals(4, 3, 3, 2)),
                                                    weight(reals(6))],
                group=2, strides=[2, 3], dilations=[2, 1], pads=[1, 0, 2, 1], output_padding=[1, 2])
@@ -216,6 +268,11 @@ def cases():
     other, out = weight(np.float32(0.031)), weight(np.uint8(99))
     yield case("ms_qlinear_where", "QLinearWhere",
                [RNG.random((3, 1)) > 0.5, integers(3, 4), scale, zero, integers(4), other, zero, other, out], domain=MS)
+    # ONNX Runtime has no kernel: the mean of the dequantized values, quantized.
+    bytes = integers(2, 3, 4)
+    mean = np.round(((bytes.astype(np.float32) - 130) * np.float32(0.05)).mean(2) / np.float32(0.031)) + 99
+    yield case("ms_qlinear_mean", "QLinearReduceMean", [bytes, scale, zero, other, out], domain=MS, axes=[2], keepdims=0,
+               oracle=[np.clip(mean, 0, 255).astype(np.uint8)])
     yield case("ms_embed", "EmbedLayerNormalization",
                [np.int32([[1, 4, 2], [0, 3, 3]]), np.int32([[0, 1, 1], [1, 0, 0]]), weight(reals(5, 8)),
                 weight(reals(4, 8)), weight(reals(2, 8)), weight(reals(8)), weight(reals(8)),
@@ -253,6 +310,8 @@ def build(c):
 
 
 def expected(c, model, feeds):
+    if isinstance(c["oracle"], list):
+        return c["oracle"]
     if c["oracle"] == "reference":
         return ReferenceEvaluator(model).run(None, feeds)
     return ort.InferenceSession(model.SerializeToString(),
@@ -267,19 +326,19 @@ def check(cimc, folder, c):
     onnx.save(model, folder + "/model.onnx")
     for name, value in feeds.items():
         np.save(f"{folder}/in/{name}.npy", value)
-    command = [cimc, "run", folder + "/model.onnx", "--level", "nn", "--input", folder + "/in",
-               "--output", folder + "/out"]
     if not feeds:
         return "has no inputs"
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return f"exit code {done.returncode}: {done.stderr.strip()[:300]}"
-    for i, w in enumerate(want):
-        got = np.load(f"{folder}/out/y{i}.npy")
-        if got.shape != w.shape or got.dtype != w.dtype:
-            return f"y{i} is {got.dtype}{got.shape}, not {w.dtype}{w.shape}"
-        if not np.allclose(got, w, rtol=1e-5, atol=1e-5, equal_nan=True):
-            return f"y{i} differs by {np.abs(got.astype(float) - w.astype(float)).max()}"
+    for level in ("nn", "isa") if c["chip"] else ("nn",):
+        done = subprocess.run([cimc, "run", folder + "/model.onnx", "--level", level, "--precision", "float",
+                               "--input", folder + "/in", "--output", folder + "/" + level], capture_output=True, text=True)
+        if done.returncode:
+            return f"{level}: exit code {done.returncode}: {done.stderr.strip()[:300]}"
+        for i, w in enumerate(want):
+            got = np.load(f"{folder}/{level}/y{i}.npy")
+            if got.shape != w.shape or got.dtype != w.dtype:
+                return f"{level}: y{i} is {got.dtype}{got.shape}, not {w.dtype}{w.shape}"
+            if not np.allclose(got, w, rtol=1e-5, atol=1e-5, equal_nan=True):
+                return f"{level}: y{i} differs by {np.abs(got.astype(float) - w.astype(float)).max()}"
     return ""
 
 

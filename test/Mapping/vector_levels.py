@@ -19,7 +19,7 @@ import tempfile
 import numpy as np
 
 TYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32,
-         "i8": np.int8, "ui8": np.uint8, "i1": np.bool_}
+         "i8": np.int8, "ui32": np.uint32, "ui8": np.uint8, "i1": np.bool_}
 
 
 def tensor(shape, element):
@@ -105,6 +105,22 @@ def integers(n):
     for b in ("f8E4M3FN", "f8E5M2", "f8E4M3FNUZ", "f4E2M1FN"):
         for saturate in ("true", "false"):
             n.op("cast", [([3, 5], "i32", -99999, 99999)], f"{{saturate = {saturate}}}", tensor([3, 5], b))
+
+
+def roundings(n):
+    """Smaller floats between operations, whose rounding is seen only behind them."""
+    def cast(x, element):
+        return n.op("cast", [x], "", tensor([3, 17], element))
+    for element in ("f16", "bf16", "f8E4M3FN", "f8E4M3FNUZ", "f8E5M2", "f8E5M2FNUZ", "f8E8M0FNU", "f4E2M1FN"):
+        small = n.op("cast", [[3, 17]], "", tensor([3, 17], element))
+        n.op("mul", [cast(small, "f32"), [17]], "", tensor([3, 17], "f32"))
+        # One that overflows, and then one that is the model's output as well.
+        n.op("sigmoid", [cast(n.op("cast", [([3, 17], "i32", -99999, 99999)], "{saturate = false}",
+                                   tensor([3, 17], element)), "f32")], "", tensor([3, 17], "f32"))
+    bits = n.op("bit_cast", [[3, 17]], "", tensor([3, 17], "i32"))
+    n.op("and", [bits, ([17], "i32", 0, 1 << 30)], "", tensor([3, 17], "i32"))
+    n.op("bit_cast", [([3, 17], "i32", 0x3f000000, 0x40800000)], "", tensor([3, 17], "f32"))
+    n.op("bit_cast", [([3, 17], "ui32", 0x3f000000, 0x40800000)], "", tensor([3, 17], "f32"))
 
 
 def products(n):
@@ -235,7 +251,7 @@ def recurrent(n):
              ' operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}', result, [state])
 
 
-GROUPS = (elementwise, integers, products, pools, reductions, indexing, composites, sampling, recurrent)
+GROUPS = (elementwise, integers, products, pools, reductions, indexing, composites, sampling, recurrent, roundings)
 
 
 def run(cimc, folder, group, seed):

@@ -2,6 +2,7 @@
 # See the file LICENSE for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Tests of the Python package on the digits network."""
+import ctypes
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import unittest
 import numpy
 
 import cimc
+from cimc._library import library
 
 MODELS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "models")
 MODEL = os.path.join(MODELS, "digits.onnx")
@@ -135,6 +137,22 @@ class PackageTest(unittest.TestCase):
             self.assertEqual(raised.exception.code, code)
             self.assertTrue(str(raised.exception))
             self.assertIsInstance(raised.exception, cimc.Error)
+
+    def test_constant_inputs(self):
+        model = os.path.join(os.path.dirname(MODELS), "Import", "constant-input.onnxtxt")
+        program = cimc.compile(model, precision="float", constant_inputs={"axes": numpy.int64([1])})
+        x = numpy.arange(24, dtype="f4").reshape(2, 3, 4)
+        y, = cimc.InferenceSession(program).run(None, {"x": x})
+        numpy.testing.assert_array_equal(y, x.sum(2))
+        for name, value in (("axis", numpy.int64([1])), ("axes", numpy.int32([1]))):
+            with self.assertRaises(cimc.UsageError):
+                cimc.compile(model, constant_inputs={name: value})
+        for options, message in (({"axes": 1}, "option 'constant_inputs': 'axes' must be a file"),
+                                 ({"axes": "missing.npy"}, "missing.npy")):
+            text = json.dumps({"constant_inputs": options}).encode()
+            handle = ctypes.c_void_p()
+            self.assertNotEqual(library().cimcCompile(os.fsencode(model), text, ctypes.byref(handle)), 0)
+            self.assertIn(message, library().cimcLastError().decode())
 
     def test_chip_and_version(self):
         self.assertEqual(cimc.chip("wearable")["name"], "wearable")

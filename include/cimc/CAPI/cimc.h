@@ -48,8 +48,8 @@ const char *cimcVersion(void);
 
 /// Compiles the model in a file. `optionsJson` is an object or NULL; its keys:
 /// "chip" (preset or file), "mode", "precision", "calibrate" (directory, .npz
-/// or .npy), "input_shapes" {name: [sizes]}, "dims" {name: size}, "threads",
-/// "seed".
+/// or .npy), "input_shapes" {name: [sizes]}, "dims" {name: size},
+/// "constant_inputs" {name: .npy or .pb file}, "threads", "seed".
 CimcStatus cimcCompile(const char *path, const char *optionsJson,
                        CimcProgram **program);
 

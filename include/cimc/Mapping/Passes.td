@@ -12,10 +12,10 @@
 include "mlir/Pass/PassBase.td"
 
 def NNUnfoldConvolutions : Pass<"nn-unfold-convolutions", "::mlir::ModuleOp"> {
-  let summary = "float convolutions with computed weights become matrix products";
+  let summary = "convolutions with computed weights become matrix products";
   let description = [{
-    Arrays hold constants. Where the weights of a float `nn.conv` or
-    `nn.conv_transpose` are computed or an input of the network, the windows
+    Arrays hold constants. Where the weights of an `nn.conv` or
+    `nn.conv_transpose` of floats or plain integers are computed or an input of the network, the windows
     become the columns of a matrix, by slices of the padded input, and the
     vector unit multiplies it with the weights.
   }];

@@ -16,6 +16,8 @@
 #ifndef CIMC_SUPPORT_NUMERICS_H
 #define CIMC_SUPPORT_NUMERICS_H
 
+#include "cimc/Support/HostTensor.h"
+
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -257,6 +259,10 @@ inline float modulo(float a, float b) {
   float r = std::fmod(a, b);
   return r != 0.0f && (r < 0.0f) != (b < 0.0f) ? r + b : r;
 }
+
+/// The nearest number of a float type of fewer bits, ties to even; what
+/// `saturate` (0 or 1) means is said at toSmallFloat.
+float asSmallFloat(DType type, float value, float saturate);
 
 /// alpha and beta of a function of Functions.def.
 struct Parameters {

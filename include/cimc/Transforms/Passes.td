@@ -123,8 +123,10 @@ def NNDecompose : Pass<"nn-decompose", "::mlir::ModuleOp"> {
     `nn.deform_conv` gather the neighbours of every place, and
     `nn.reverse_sequence` steps. Recurrent layers of at most 64 steps whose
     weights are computed, or whose samples have lengths of their own, become
-    operations for every step. Says so in a remark for each. Float operations
-    only; what cannot be taken apart stays.
+    operations for every step. Zero points that are known only while the program
+    runs leave products of integers as products of their own; two computed
+    operands of integers are multiplied in fp32, in parts whose sums are exact.
+    Says so in a remark for each. What cannot be taken apart stays.
   }];
   let dependentDialects = ["::cimc::nn::NNDialect"];
 }

@@ -160,4 +160,36 @@ void onnx_import::importCast(Node &node) {
   castTo(node, fromOnnxType(number, "the result"));
 }
 
+/// Integers of one width wrap into each other, like a cast; floats in other
+/// types than float32 have their bits only while they are constants.
+void onnx_import::importBitCast(Node &node) {
+  int64_t number = node.getInt("to", 0);
+  if (number < 0 || number > INT32_MAX)
+    failInvalid("there is no element type {}", number);
+  DType from = node.dtype(0), to = fromOnnxType(number, "the result");
+  auto bits = [&](DType type) {
+    return type == DType::Bool
+               ? 8
+               : elementTypeOf(node.context(), type).getIntOrFloatBitWidth();
+  };
+  if (bits(from) != bits(to))
+    failInvalid("elements of {} have {} bits and cannot be those of {}, which "
+                "have {}",
+                name(from), bits(from), name(to), bits(to));
+  Type element = elementTypeOf(node.context(), to);
+  node.resultFloat = to;
+  if (isFloat(from) == isFloat(to) && (!isFloat(from) || from == to))
+    return node.setResult(node.cast(node.number(0), element));
+  if (isFloat(from) != isFloat(to) && bits(to) == 32)
+    return node.setResult(node.emit<nn::BitCastOp>(element, node.number(0)));
+  const Constant *constant = node.constant(0);
+  if (!constant)
+    failUnsupported("the bits of {} are not known: the network is computed in "
+                    "single precision",
+                    name(isFloat(from) ? from : to));
+  Constant result = *constant;
+  result.type = to;
+  node.setResult(std::move(result));
+}
+
 void onnx_import::importCastLike(Node &node) { castTo(node, node.dtype(1)); }

@@ -238,12 +238,16 @@ struct Collected {
   void finish(Node &node, int64_t axis, bool reversed, size_t output) {
     if (!node.hasOutput(output))
       return;
+    if (!missing && steps.empty())
+      failUnsupported("output '{}' of no steps has no elements",
+                      node.proto.output(output));
+    node.setResult(joined(node, axis, reversed), output);
+  }
+  /// All steps along a new axis.
+  Tensor joined(Node &node, int64_t axis, bool reversed) {
     Tensor tensor;
     tensor.missing = missing;
     if (!missing) {
-      if (steps.empty())
-        failUnsupported("output '{}' of no steps has no elements",
-                        node.proto.output(output));
       if (reversed)
         std::reverse(steps.begin(), steps.end());
       for (Value &step : steps) {
@@ -254,7 +258,7 @@ struct Collected {
       }
       tensor.value = concat(node, steps, axis);
     }
-    node.setResult(std::move(tensor), output);
+    return tensor;
   }
 };
 
@@ -320,11 +324,89 @@ void onnx_import::importLoop(Node &node) {
     collected[i].finish(node, 0, false, carried.size() + i);
 }
 
+namespace {
+
+/// One run of the body of a Scan for each step of its sequences.
+struct ScanRun {
+  SmallVector<Value> sequences;
+  Shape axes, directions;
+  int64_t steps = 0;
+  std::vector<Tensor> states;
+  std::vector<Collected> collected;
+
+  void run(Node &node, const onnx::GraphProto &body, const std::string &name) {
+    for (int64_t step = 0; step < steps; ++step) {
+      std::vector<Tensor> inputs = states;
+      for (auto [i, sequence] : llvm::enumerate(sequences))
+        inputs.push_back(partOf(node, sequence, axes[i],
+                                directions[i] ? steps - 1 - step : step));
+      std::vector<Tensor> results = node.graph.importBody(
+          body, std::move(inputs), fmt::format("{}[{}]", name, step));
+      for (auto [i, result] : llvm::enumerate(results))
+        if (i < states.size())
+          states[i] = std::move(result);
+        else
+          collected[i - states.size()].add(node, result);
+    }
+  }
+  /// One index of an axis, without the axis.
+  static Tensor partOf(Node &node, Value value, int64_t axis, int64_t at) {
+    Value part = slice(node, value, axis, at, 1);
+    Shape shape = shapeOf(part);
+    shape.erase(shape.begin() + axis);
+    Tensor tensor;
+    tensor.value = node.reshape(part, shape);
+    return tensor;
+  }
+};
+
+} // namespace
+
+/// Opset 8: every input has an axis of samples in front, for which the scan is
+/// run one by one; sequences run along the axis behind it.
+static void importBatchedScan(Node &node, const onnx::GraphProto &body,
+                              const ScanRun &form, int64_t states) {
+  std::string name = nameOf(node.proto, 0);
+  int64_t samples = shapeOf(form.sequences.front())[0];
+  SmallVector<Value> initial;
+  for (int64_t i = 0; i < states; ++i)
+    initial.push_back(node.value(1 + i));
+  for (Value value : llvm::concat<const Value>(initial, form.sequences))
+    if (shapeOf(value).empty() || shapeOf(value)[0] != samples)
+      failInvalid("an input has shape {}; others have {} samples",
+                  shapeString(shapeOf(value)), samples);
+  if (samples * form.steps > kMaxUnrolled)
+    failUnsupported("a scan of {} steps for {} samples; at most {} are written "
+                    "out",
+                    form.steps, samples, kMaxUnrolled);
+  std::vector<Collected> all(body.output_size());
+  for (int64_t sample = 0; sample < samples; ++sample) {
+    ScanRun run = form;
+    for (Value value : initial)
+      run.states.push_back(ScanRun::partOf(node, value, 0, sample));
+    for (auto [i, sequence] : llvm::enumerate(run.sequences)) {
+      sequence = ScanRun::partOf(node, sequence, 0, sample).value;
+      run.axes[i] = 0;
+    }
+    run.run(node, body, fmt::format("{}[{}]", name, sample));
+    for (auto [i, state] : llvm::enumerate(run.states))
+      all[i].add(node, state);
+    for (auto [i, steps] : llvm::enumerate(run.collected)) {
+      Tensor joined = steps.joined(node, 0, false);
+      all[states + i].add(node, joined);
+    }
+  }
+  for (auto [i, samplesOf] : llvm::enumerate(all))
+    samplesOf.finish(node, 0, false, i);
+}
+
 void onnx_import::importScan(Node &node) {
   const onnx::GraphProto &body = bodyOf(node, "body");
-  std::string name = nameOf(node.proto, 0);
+  bool isBatched = node.opset < 9;
+  int64_t firstState = isBatched ? 1 : 0;
   int64_t scanned = node.getInt("num_scan_inputs", 0);
-  int64_t states = static_cast<int64_t>(node.inputCount()) - scanned;
+  int64_t states =
+      static_cast<int64_t>(node.inputCount()) - scanned - firstState;
   if (scanned < 1 || states < 0 || body.output_size() < states)
     failInvalid("num_scan_inputs is {}; the node has {} inputs and the body {} "
                 "results",
@@ -337,49 +419,47 @@ void onnx_import::importScan(Node &node) {
                   values.size(), count);
     return values;
   };
-  Shape axes = list("scan_input_axes", scanned);
-  Shape directions = list("scan_input_directions", scanned);
-  Shape outAxes = list("scan_output_axes", outputs);
-  Shape outDirections = list("scan_output_directions", outputs);
-  SmallVector<Value> sequences;
-  int64_t steps = -1;
+  ScanRun scan;
+  Shape outAxes, outDirections;
+  if (isBatched) {
+    scan.axes = Shape(scanned, 1);
+    scan.directions = list("directions", scanned);
+  } else {
+    scan.axes = list("scan_input_axes", scanned);
+    scan.directions = list("scan_input_directions", scanned);
+    outAxes = list("scan_output_axes", outputs);
+    outDirections = list("scan_output_directions", outputs);
+  }
   for (int64_t i = 0; i < scanned; ++i) {
-    Value value = node.value(states + i);
+    size_t input = firstState + states + i;
+    Value value = node.value(input);
     Shape shape = shapeOf(value);
-    axes[i] = node.axis(axes[i], shape.size());
-    if (steps >= 0 && shape[axes[i]] != steps)
+    int64_t axis = scan.axes[i] = node.axis(scan.axes[i], shape.size());
+    if (i && shape[axis] != scan.steps)
       failInvalid("'{}' has {} steps along axis {}, others have {}",
-                  node.inputName(states + i), shape[axes[i]], axes[i], steps);
-    steps = shape[axes[i]];
-    sequences.push_back(value);
+                  node.inputName(input), shape[axis], axis, scan.steps);
+    scan.steps = shape[axis];
+    scan.sequences.push_back(value);
   }
-  if (steps > kMaxUnrolled)
-    failUnsupported("a scan of {} steps; at most {} are written out", steps,
-                    kMaxUnrolled);
-  std::vector<Tensor> state;
-  for (int64_t i = 0; i < states; ++i)
-    state.push_back(node.graph.lookup(node.inputName(i), node));
-  std::vector<Collected> collected(outputs);
-  for (int64_t step = 0; step < steps; ++step) {
-    std::vector<Tensor> inputs = state;
-    for (int64_t i = 0; i < scanned; ++i) {
-      int64_t at = directions[i] ? steps - 1 - step : step;
-      Value part = slice(node, sequences[i], axes[i], at, 1);
-      Shape shape = shapeOf(part);
-      shape.erase(shape.begin() + axes[i]);
-      Tensor tensor;
-      tensor.value = node.reshape(part, shape);
-      inputs.push_back(std::move(tensor));
-    }
-    std::vector<Tensor> results = node.graph.importBody(
-        body, std::move(inputs), fmt::format("{}[{}]", name, step));
-    for (int64_t i = 0; i < states; ++i)
-      state[i] = std::move(results[i]);
-    for (int64_t i = 0; i < outputs; ++i)
-      collected[i].add(node, results[states + i]);
+  if (scan.steps > kMaxUnrolled)
+    failUnsupported("a scan of {} steps; at most {} are written out",
+                    scan.steps, kMaxUnrolled);
+  if (isBatched && node.hasInput(0)) {
+    const Constant *lengths = node.constant(0);
+    for (int64_t i = 0; !lengths || i < lengths->size(); ++i)
+      if (!lengths || integerAt(*lengths, i) != scan.steps)
+        failUnsupported("sequences with lengths of their own ('{}') are not "
+                        "supported",
+                        node.inputName(0));
   }
+  scan.collected.resize(outputs);
+  if (isBatched)
+    return importBatchedScan(node, body, scan, states);
   for (int64_t i = 0; i < states; ++i)
-    node.setResult(std::move(state[i]), i);
+    scan.states.push_back(node.graph.lookup(node.inputName(i), node));
+  scan.run(node, body, nameOf(node.proto, 0));
+  for (int64_t i = 0; i < states; ++i)
+    node.setResult(std::move(scan.states[i]), i);
   for (int64_t i = 0; i < outputs; ++i)
-    collected[i].finish(node, outAxes[i], outDirections[i], states + i);
+    scan.collected[i].finish(node, outAxes[i], outDirections[i], states + i);
 }

@@ -137,20 +137,6 @@ void GraphImporter::readOpsets() {
                     path, standard->second, kOldestOpset, kNewestOpset);
 }
 
-/// The names that a graph and its subgraphs read.
-static void collectRead(const onnx::GraphProto &graph,
-                        llvm::StringSet<> &names) {
-  for (const onnx::NodeProto &node : graph.node()) {
-    for (const std::string &input : node.input())
-      names.insert(input);
-    for (const onnx::AttributeProto &attribute : node.attribute())
-      if (attribute.has_g())
-        collectRead(attribute.g(), names);
-  }
-  for (const onnx::ValueInfoProto &output : graph.output())
-    names.insert(output.name());
-}
-
 void GraphImporter::indexNodes() {
   collectRead(graph, read);
   for (int i = 0; i < graph.node_size(); ++i) {

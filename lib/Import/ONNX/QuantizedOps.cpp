@@ -190,6 +190,10 @@ static Value spread(Node &node, Value value, const Shape &shape, int64_t axis,
     return node.reshape(value, {});
   axis = node.axis(axis, rank);
   if (own.size() == 1) {
+    if (own[0] != shape[axis])
+      failInvalid("there are {} scales or zero points along axis {} of shape "
+                  "{}; it needs {}",
+                  own[0], axis, shapeString(shape), shape[axis]);
     Shape along(rank, 1);
     along[axis] = own[0];
     return node.reshape(value, along);
@@ -332,9 +336,9 @@ void onnx_import::importDynamicQuantizeLinear(Node &node) {
 
 Value onnx_import::centered(Node &node, size_t i, size_t zero, int64_t axis) {
   Type i32 = node.builder().getI32Type();
-  Value value = node.cast(node.number(i), i32);
   if (!node.hasInput(zero))
-    return value;
+    return node.number(i);
+  Value value = node.cast(node.number(i), i32);
   Value offset =
       spread(node, node.cast(node.number(zero), i32), node.shape(i), axis, 0);
   return node.like<nn::SubOp>({value, offset});
@@ -344,7 +348,7 @@ void onnx_import::importMatMulInteger(Node &node) {
   int64_t rank = node.shape(0).size();
   Value a = centered(node, 0, 2, rank > 1 ? rank - 2 : 0);
   Value b = centered(node, 1, 3, -1);
-  node.setResult(node.like<nn::MatMulOp>({a, b}));
+  node.setResult(node.emit<nn::MatMulOp>(node.builder().getI32Type(), {a, b}));
 }
 
 /// Padding is the zero point, which is 0 behind the difference.
@@ -356,8 +360,8 @@ void onnx_import::importConvInteger(Node &node) {
                 node.inputName(1), shapeString(shape));
   WindowAttributes w = readWindow(node, tensorType(input).getShape(),
                                   Shape(shape.begin() + 2, shape.end()));
-  node.setResult(node.like<nn::ConvOp>(
-      {input, weight},
+  node.setResult(node.emit<nn::ConvOp>(
+      node.builder().getI32Type(), {input, weight},
       {node.attr("strides", w.strides), node.attr("pads", w.pads),
        node.attr("dilations", w.dilations),
        node.attr("group", node.getInt("group", 1))}));

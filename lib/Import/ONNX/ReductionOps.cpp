@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Node.h"
+#include "QuantizedTypes.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -70,6 +70,13 @@ static void importReduce(Node &node, int64_t inputSince = 18) {
 void onnx_import::importReduceSum(Node &node) {
   importReduce<nn::ReduceSumOp>(node, 13);
 }
+void onnx_import::importQLinearReduceMean(Node &node) {
+  Value input = dequantized(node, 0);
+  Reduction r = readReduction(node, tensorType(input).getRank(), 18);
+  quantizeResult(node, reduce<nn::ReduceMeanOp>(node, input, r), 3,
+                 node.dtype(0));
+}
+
 void onnx_import::importReduceProd(Node &node) {
   importReduce<nn::ReduceProdOp>(node);
 }

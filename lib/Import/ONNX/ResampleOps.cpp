@@ -9,6 +9,7 @@
 #include "Build.h"
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 using namespace cimc;
@@ -249,4 +250,86 @@ void onnx_import::importRoiAlign(Node &node) {
     attributes.push_back(node.unit("half_pixel"));
   node.setResult(node.emit<nn::RoiAlignOp>(node.f32(), {input, regions, batch},
                                            attributes));
+}
+
+/// The largest element in each of `bins` equal parts of a region along one
+/// axis, whose bounds are whole numbers [R, 1]. `value` is [R, C, .., length,
+/// ..] with the axis at `axis`; so is the result, with `bins`. Parts may
+/// overlap; `isFilled` becomes [R, bins]: which of them have elements.
+static Value largestOfParts(Node &node, Value value, int64_t axis, Value first,
+                            Value last, int64_t bins, Value &isFilled) {
+  Type truth = node.builder().getI1Type();
+  auto compare = [&](Value a, Value b) {
+    return node.emit<nn::LessOp>(truth, {a, b});
+  };
+  Shape shape = shapeOf(value);
+  int64_t length = shape[axis], regions = shape[0];
+  auto count = [&](int64_t n, int64_t at, int64_t rank) {
+    return node.cast(node.iota(n, at, rank), node.f32());
+  };
+  Value one = scalar(node, 1);
+  Value size = add(node, node.like<nn::SubOp>({last, first}), one);
+  Value step = node.like<nn::DivOp>(
+      {node.like<nn::MaxOp>({size, one}), scalar(node, float(bins))});
+  auto bound = [&](Value place) {
+    return node.like<nn::ClipOp>(
+        add(node, place, first),
+        {node.attr("min", 0.0f), node.attr("max", float(length))});
+  };
+  Value part = count(bins, 1, 2);
+  Value low = bound(node.like<nn::FloorOp>(multiply(node, part, step)));
+  Value high =
+      bound(node.like<nn::CeilOp>(multiply(node, add(node, part, one), step)));
+  isFilled = compare(low, high);
+  // [R, bins, length]: whether an element lies in a part.
+  low = node.reshape(low, {regions, bins, 1});
+  high = node.reshape(high, {regions, bins, 1});
+  Value place = count(length, 2, 3);
+  Value isIn = node.emit<nn::AndOp>(
+      truth, {compare(node.like<nn::SubOp>({low, scalar(node, 0.5f)}), place),
+              compare(place, high)});
+  Shape mask(shape.size() + 1, 1), apart = shape;
+  mask[0] = regions;
+  mask[axis] = bins;
+  mask[axis + 1] = length;
+  apart.insert(apart.begin() + axis, 1);
+  Value chosen = node.emit<nn::WhereOp>(
+      node.f32(), {node.reshape(isIn, mask), node.reshape(value, apart),
+                   scalar(node, std::numeric_limits<float>::lowest())});
+  return node.like<nn::ReduceMaxOp>(chosen, node.attr("axes", Shape{axis + 1}));
+}
+
+void onnx_import::importMaxRoiPool(Node &node) {
+  Value input = node.real(0), regions = node.real(1);
+  Shape shape = node.shape(0), table = node.shape(1);
+  Shape pooled = node.getInts("pooled_shape").value_or(Shape());
+  if (shape.size() != 4 || table.size() != 2 || table[1] != 5)
+    failInvalid("needs an input of 4 axes and regions of 5 numbers, not {} and "
+                "{}",
+                shapeString(shape), shapeString(table));
+  if (pooled.size() != 2 || pooled[0] < 1 || pooled[1] < 1)
+    failInvalid("attribute 'pooled_shape' must be two positive numbers");
+  int64_t count = table[0];
+  Value scale = scalar(node, node.getFloat("spatial_scale", 1.0f));
+  // Half away from 0.
+  auto bound = [&](int64_t i) {
+    Value place = multiply(node, slice(node, regions, 1, i, 1), scale);
+    Value size = node.like<nn::FloorOp>(
+        add(node, node.like<nn::AbsOp>(place), scalar(node, 0.5f)));
+    return multiply(node, node.like<nn::SignOp>(place), size);
+  };
+  Value sample = node.cast(node.reshape(slice(node, regions, 1, 0, 1), {count}),
+                           node.builder().getI64Type());
+  Value value = node.emit<nn::GatherOp>(node.f32(), {input, sample},
+                                        node.attr("axis", int64_t(0)));
+  Value columns, rows;
+  value =
+      largestOfParts(node, value, 3, bound(1), bound(3), pooled[1], columns);
+  value = largestOfParts(node, value, 2, bound(2), bound(4), pooled[0], rows);
+  Value isFilled =
+      node.emit<nn::AndOp>(node.builder().getI1Type(),
+                           {node.reshape(rows, {count, 1, pooled[0], 1}),
+                            node.reshape(columns, {count, 1, 1, pooled[1]})});
+  node.setResult(
+      node.emit<nn::WhereOp>(node.f32(), {isFilled, value, scalar(node, 0)}));
 }

@@ -23,6 +23,19 @@ std::string onnx_import::nameOf(const onnx::NodeProto &node, int index) {
   return fmt::format("{}_{}", node.op_type(), index);
 }
 
+void onnx_import::collectRead(const onnx::GraphProto &graph,
+                              llvm::StringSet<> &names) {
+  for (const onnx::NodeProto &node : graph.node()) {
+    for (const std::string &input : node.input())
+      names.insert(input);
+    for (const onnx::AttributeProto &attribute : node.attribute())
+      if (attribute.has_g())
+        collectRead(attribute.g(), names);
+  }
+  for (const onnx::ValueInfoProto &output : graph.output())
+    names.insert(output.name());
+}
+
 static std::string keyOf(const std::string &domain, const std::string &op) {
   return domainOf(domain) + "." + op;
 }

@@ -14,6 +14,7 @@
 
 #include "onnx/onnx_pb.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 #include <map>
 
@@ -36,6 +37,8 @@ template <typename Proto> Opsets opsetsOf(const Proto &proto) {
 }
 /// A node's name, or one made of its operator and its place.
 std::string nameOf(const onnx::NodeProto &node, int index);
+/// The names that a graph and its subgraphs read, or that are outputs.
+void collectRead(const onnx::GraphProto &graph, llvm::StringSet<> &names);
 /// The operator's row in OpTable.def, or null.
 const OpEntry *findOp(const std::string &domain, const std::string &op);
 

@@ -67,6 +67,11 @@ static DeclaredValue declared(const onnx::ValueInfoProto &info,
       value.shape = shapeString(shape);
       return value;
     }
+  for (const auto &[name, tensor] : options.constantInputs)
+    if (bind && name == value.name) {
+      value.shape = shapeString(tensor.shape);
+      return value;
+    }
   if (!bind || !info.type().has_tensor_type())
     return value;
   if (!type.has_shape()) {
@@ -126,9 +131,15 @@ ModelSurvey onnx_import::survey(const onnx::ModelProto &model,
     result.externalData |=
         tensor.data_location() == onnx::TensorProto::EXTERNAL;
   }
+  llvm::StringSet<> read;
+  collectRead(model.graph(), read);
   for (const onnx::ValueInfoProto &input : model.graph().input())
-    if (!initialized.contains(input.name()))
-      result.inputs.push_back(declared(input, options, /*bind=*/true));
+    if (!initialized.contains(input.name())) {
+      // Nothing has to bind the dimensions of what is not read.
+      bool isRead = read.contains(input.name());
+      result.inputs.push_back(declared(input, options, /*bind=*/isRead));
+      result.inputs.back().isRead = isRead;
+    }
   for (const onnx::ValueInfoProto &output : model.graph().output())
     result.outputs.push_back(declared(output, options, /*bind=*/false));
   return result;

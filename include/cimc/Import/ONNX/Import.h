@@ -73,6 +73,7 @@ struct DeclaredValue {
   std::string name, type;
   std::string shape;              ///< "Nx3x?"; "unknown" where there is none
   std::vector<std::string> flags; ///< what would bind its open dimensions to 1
+  bool isRead = true; ///< whether a node or an output takes the input
 };
 
 /// What a model says of itself, before anything is translated.
