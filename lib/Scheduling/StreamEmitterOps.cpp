@@ -77,18 +77,20 @@ void StreamEmitter::emitSum(cim::SumOp op) {
   loop(form.rows * form.chunks, [&] {
     Affine row{0, 1, 0};
     for (const Input &in : inputs)
-      wait(in, {1, 1, 0});
+      waitRow(in);
     begin(out);
     for (auto [i, in] : llvm::enumerate(inputs)) {
       if (i == 0)
-        CopyOp::create(code, loc, in.view, row, out.view, row);
+        CopyOp::create(code, loc, in.view, rowOf(in), out.view, row);
       else
-        AddIOp::create(code, loc, in.view, row, out.view, row);
+        AddIOp::create(code, loc, in.view, rowOf(in), out.view, row);
     }
     for (const Input &in : inputs)
-      free(in, {1, 1, 0});
+      freeRow(in);
     end(out, row);
   });
+  for (const Input &in : inputs)
+    freeRest(in, form.rows * form.chunks);
 }
 
 /// {i32 bias, f32 multiplier} or {f32 unit, f32 bias} for each channel.
@@ -123,7 +125,11 @@ void StreamEmitter::emitFinish(Operation *op) {
     units = input(combine.getUnitsMutable());
   Output out = output(op->getResult(0));
   bool chunked = form.chunks > 1;
-  Affine row{0, form.chunks, chunked}, next{1, form.chunks, chunked};
+  // Chunks are rows of the channel; what is not cut may be some rows of a map.
+  Affine row = chunked ? Affine{0, form.chunks, 1} : rowOf(in);
+  Affine next = chunked ? Affine{1, form.chunks, 1}
+                        : Affine{in.rows.need, in.rows.mul, 0};
+  Affine done = chunked ? next : Affine{in.rows.done, in.rows.mul, 0};
   Affine dstRow{0, 1, 0}, dstPixel{0, 0, chunked ? form.pixels : 0};
   loop(
       result.rows,
@@ -145,13 +151,15 @@ void StreamEmitter::emitFinish(Operation *op) {
                 code, loc, in.view, row, out.view, dstRow, dstPixel,
                 form.pixels, table, requantize.getZero(), requantize.getLow(),
                 requantize.getHigh());
-          free(in, next);
+          free(in, done);
         });
         if (units)
           freeRow(*units);
         end(out, {0, 1, 0});
       },
       chunked);
+  if (!chunked)
+    freeRest(in, result.rows);
   if (units)
     freeRest(*units, result.rows);
 }
