@@ -364,8 +364,11 @@ Result<int64_t> equalize(ModuleOp module, func::FuncOp entry,
   for (const Link &link : links) {
     std::vector<double> weights = largestWeights(link);
     std::vector<double> best(link.channels, 1.0);
-    // Not for a few percent.
-    double least = 0.9 * estimate(link, best, bits);
+    // An estimate is no measurement: only for a large gain where 8 bits have
+    // little noise, and for a sure one where 4 have much.
+    bool isNarrow = llvm::any_of(
+        link.readers, [&](Operation *reader) { return bits(reader) < 8; });
+    double least = (isNarrow ? 0.9 : 0.5) * estimate(link, best, bits);
     bool isBetter = false;
     for (double a : {0.0, 0.25, 0.5, 0.75, 1.0}) {
       std::vector<double> factors = factorsFor(link, weights, a);

@@ -35,7 +35,7 @@ namespace cimc::quantization {
 ///
 /// The factors of a tensor are `w^(1-a) / x^a` of a channel's largest weight w
 /// and largest number x on `samples`; `a` is one of five, or nothing is done,
-/// by the least estimate of the noise that rounding weights (to `bits(op)`) and
+/// by the estimate of the noise that rounding weights (to `bits(op)`) and
 /// inputs (to 8 bits) adds to the readers' sums. Returns the number of tensors.
 Result<int64_t> equalize(mlir::ModuleOp module, mlir::func::FuncOp entry,
                          const std::vector<std::vector<HostTensor>> &samples,
