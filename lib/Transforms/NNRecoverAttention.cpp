@@ -74,10 +74,58 @@ static Value maskOf(nn::WhereOp where, Value &scores, OpBuilder &builder) {
   return {};
 }
 
+/// Whether a reshape takes only the first axis apart: [A B, ...] to [A, B,
+/// ...].
+static bool splitsFirstAxis(ArrayRef<int64_t> narrow, ArrayRef<int64_t> wide) {
+  return !narrow.empty() && wide.size() == narrow.size() + 1 &&
+         wide[0] * wide[1] == narrow[0] &&
+         wide.drop_front(2) == narrow.drop_front();
+}
+
+/// What a reshape that does so is given; null for another operation.
+static Value beforeSplit(Value value) {
+  auto reshape = value.getDefiningOp<nn::ReshapeOp>();
+  return reshape && splitsFirstAxis(shapeOf(reshape.getInput()), shapeOf(value))
+             ? reshape.getInput()
+             : Value();
+}
+
+/// A bias that broadcasts to [A, B, ...] as one for [A B, ...].
+static Value withMergedAxes(Value bias, ArrayRef<int64_t> wide,
+                            OpBuilder &builder) {
+  auto type = cast<RankedTensorType>(bias.getType());
+  size_t missing = wide.size() - type.getRank();
+  if (missing >= 2)
+    return bias;
+  SmallVector<int64_t> shape(missing, 1);
+  llvm::append_range(shape, type.getShape());
+  auto reshaped = [&](Value value, ArrayRef<int64_t> to) -> Value {
+    return nn::ReshapeOp::create(builder, bias.getLoc(), type.clone(to), value);
+  };
+  if (missing)
+    bias = reshaped(bias, shape);
+  if (shape[0] * shape[1] != 1 &&
+      ArrayRef(shape).take_front(2) != wide.take_front(2)) {
+    shape[0] = wide[0];
+    shape[1] = wide[1];
+    bias = nn::ExpandOp::create(builder, bias.getLoc(), type.clone(shape), bias,
+                                shape);
+  }
+  shape[1] *= shape[0];
+  return reshaped(bias, ArrayRef(shape).drop_front());
+}
+
 /// The scores before softmax: masks, then the scale or softcap, then q k^T.
 static nn::MatMulOp matchScores(Value logits, Attention &attention,
                                 OpBuilder &builder) {
   for (int masks = 0; masks < 4; ++masks) {
+    // Windows of a picture have an axis of their own while masks are added.
+    if (Value narrow = beforeSplit(logits)) {
+      for (Value &bias : attention.biases)
+        bias = withMergedAxes(bias, shapeOf(logits), builder);
+      logits = narrow;
+      continue;
+    }
     if (auto where = logits.getDefiningOp<nn::WhereOp>()) {
       Value bias = maskOf(where, logits, builder);
       if (!bias)
@@ -91,8 +139,9 @@ static nn::MatMulOp matchScores(Value logits, Attention &attention,
     bool found = eitherOrder(add, [&](Value scores, Value bias) {
       Value base = asAffine(scores).base;
       if (scores.getType() != add.getType() ||
-          !isa_and_nonnull<nn::MatMulOp, nn::TanhOp, nn::AddOp, nn::WhereOp>(
-              base.getDefiningOp()))
+          (!isa_and_nonnull<nn::MatMulOp, nn::TanhOp, nn::AddOp, nn::WhereOp>(
+               base.getDefiningOp()) &&
+           !beforeSplit(base)))
         return false;
       logits = scores;
       attention.biases.push_back(bias);
@@ -113,8 +162,14 @@ static nn::MatMulOp matchScores(Value logits, Attention &attention,
     attention.scale = scores.factor * attention.softcap;
   }
   auto product = scores.base.getDefiningOp<nn::MatMulOp>();
-  if (!product || product.getBias() || product.getTransposeA())
+  if (!product || product.getTransposeA())
     return {};
+  // A mask that is the same for all rows may have become the product's bias.
+  if (Value bias = product.getBias()) {
+    if (attention.scale != 1 || attention.softcap != 0)
+      return {};
+    attention.biases.push_back(bias);
+  }
   return product;
 }
 
@@ -166,11 +221,17 @@ static Value matchAttention(nn::MatMulOp op, OpBuilder &builder) {
     if (auto isNaN = where.getCondition().getDefiningOp<nn::IsNaNOp>())
       if (scalarOf(where.getLhs()) == 0 && isNaN.getInput() == where.getRhs())
         weights = where.getRhs();
+  int64_t last = rank - 1;
+  if (auto merge = weights.getDefiningOp<nn::ReshapeOp>())
+    if (splitsFirstAxis(shapeOf(weights), shapeOf(merge.getInput()))) {
+      weights = merge.getInput();
+      ++last;
+    }
   auto softmax = weights.getDefiningOp<nn::SoftmaxOp>();
   if (!softmax)
     return {};
   auto axis = static_cast<int64_t>(softmax.getAxis());
-  if (axis != rank - 1 && axis != -1)
+  if (axis != last && axis != -1)
     return {};
   Attention attention;
   nn::MatMulOp scores = matchScores(softmax.getInput(), attention, builder);

@@ -107,8 +107,9 @@ def NNRecoverAttention : RecoverPass<"attention"> {
   let description = [{
     `softmax(scale q k^T + mask) v` over 2 to 4 axes; the scale on the scores,
     the query or the key; masks that are added, or choose a number so low that
-    no score changes it; `softcap`; keys and values that are repeated for groups
-    of heads are taken once.
+    no score changes it, also where windows have an axis of their own for them;
+    `softcap`; keys and values that are repeated for groups of heads are taken
+    once.
   }];
 }
 
