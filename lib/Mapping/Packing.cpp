@@ -63,9 +63,12 @@ bool Packer::tryCore(const Item &item, Core &core, double &issueNs, Core *maker,
                      double limitNs, Sharing sharing, Memory memory,
                      Place &place) const {
   const Load &load = item.load;
-  int64_t bytes = memory == Memory::Ample   ? load.bytes
-                  : memory == Memory::Least ? load.leastBytes
-                                            : 0;
+  // What wants more than a core has gets a core's.
+  int64_t bytes =
+      memory == Memory::Ample
+          ? std::max(load.leastBytes, std::min(load.bytes, memoryBytes))
+      : memory == Memory::Least ? load.leastBytes
+                                : 0;
   bool isBeside = maker == &core;
   double inNs = load.inNs - (isBeside ? item.besideNs : 0);
   if (maker && !isBeside && item.besideNs > 0 &&
