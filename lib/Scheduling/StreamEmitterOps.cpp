@@ -260,7 +260,7 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
     // The rows of the result as they lie in the operand's: in the same row,
     // or in a ring that holds the whole map.
     Geometry g{plan.channels[source.channel].name,
-               form.rows,
+               whole ? form.rows : in.total,
                form.pixels,
                form.channels,
                form.type,
