@@ -18,7 +18,8 @@ namespace cimc::transforms {
 
 using Dims = mlir::SmallVector<int64_t, 6>;
 
-inline Dims shapeOf(mlir::Value value) {
+/// A shape, to be changed.
+inline Dims dimsOf(mlir::Value value) {
   return Dims(mlir::cast<mlir::RankedTensorType>(value.getType()).getShape());
 }
 inline mlir::Type elementOf(mlir::Value value) {
@@ -66,14 +67,14 @@ public:
     return Op::create(builder, loc, a.getType(), a);
   }
   mlir::Value reshape(mlir::Value a, mlir::ArrayRef<int64_t> shape) {
-    if (mlir::ArrayRef<int64_t>(shapeOf(a)) == shape)
+    if (mlir::ArrayRef<int64_t>(dimsOf(a)) == shape)
       return a;
     return nn::ReshapeOp::create(builder, loc, type(shape, elementOf(a)), a);
   }
   mlir::Value transpose(mlir::Value a, mlir::ArrayRef<int64_t> perm) {
     Dims shape;
     for (int64_t axis : perm)
-      shape.push_back(shapeOf(a)[axis]);
+      shape.push_back(dimsOf(a)[axis]);
     return nn::TransposeOp::create(builder, loc, type(shape, elementOf(a)), a,
                                    perm);
   }
@@ -84,7 +85,7 @@ public:
   }
   mlir::Value slice(mlir::Value a, int64_t axis, int64_t start, int64_t size,
                     int64_t step) {
-    Dims sizes = shapeOf(a), starts(sizes.size(), 0), steps(sizes.size(), 1);
+    Dims sizes = dimsOf(a), starts(sizes.size(), 0), steps(sizes.size(), 1);
     starts[axis] = start;
     sizes[axis] = size;
     steps[axis] = step;
@@ -92,10 +93,10 @@ public:
                                starts, sizes, steps);
   }
   mlir::Value concat(mlir::ArrayRef<mlir::Value> parts, int64_t axis) {
-    Dims shape = shapeOf(parts.front());
+    Dims shape = dimsOf(parts.front());
     shape[axis] = 0;
     for (mlir::Value part : parts)
-      shape[axis] += shapeOf(part)[axis];
+      shape[axis] += dimsOf(part)[axis];
     return nn::ConcatOp::create(
         builder, loc, type(shape, elementOf(parts.front())), parts, axis);
   }
@@ -108,7 +109,7 @@ public:
   mlir::Value cast(mlir::Value a, mlir::Type element) {
     if (elementOf(a) == element)
       return a;
-    return nn::CastOp::create(builder, loc, type(shapeOf(a), element), a,
+    return nn::CastOp::create(builder, loc, type(dimsOf(a), element), a,
                               /*saturate=*/true);
   }
   mlir::Value clip(mlir::Value a, float low, float high) {
@@ -117,8 +118,8 @@ public:
   }
   /// Rows of a matrix: [index..., columns].
   mlir::Value gatherRows(mlir::Value matrix, mlir::Value index) {
-    Dims shape = shapeOf(index);
-    shape.push_back(shapeOf(matrix)[1]);
+    Dims shape = dimsOf(index);
+    shape.push_back(dimsOf(matrix)[1]);
     return nn::GatherOp::create(builder, loc, type(shape, elementOf(matrix)),
                                 matrix, index, 0);
   }
@@ -139,7 +140,7 @@ public:
   /// Along `axes`, which keep length 1.
   template <typename Op>
   mlir::Value reduce(mlir::Value a, mlir::ArrayRef<int64_t> axes) {
-    Dims shape = shapeOf(a);
+    Dims shape = dimsOf(a);
     for (int64_t axis : axes)
       shape[axis] = 1;
     return Op::create(builder, loc, type(shape), a, axes, /*keep_dims=*/true);

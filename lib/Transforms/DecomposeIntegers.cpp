@@ -46,7 +46,7 @@ std::optional<Bytes> asBytes(Value value) {
       return Bytes{cast.getInput(), {}};
   if (auto sub = value.getDefiningOp<nn::SubOp>())
     if (auto cast = sub.getLhs().getDefiningOp<nn::CastOp>())
-      if (isByte(cast.getInput()) && shapeOf(cast) == shapeOf(value))
+      if (isByte(cast.getInput()) && dimsOf(cast) == dimsOf(value))
         return Bytes{cast.getInput(), sub.getRhs()};
   return std::nullopt;
 }
@@ -88,8 +88,8 @@ std::optional<HostTensor> productOfOnes(Operation *op, unsigned input,
 /// to the result.
 std::optional<HostTensor> sumsOfWeights(Operation *op,
                                         const nn::WeightMatrix &matrix) {
-  Dims in = shapeOf(op->getOperand(matrix.input)),
-       out = shapeOf(op->getResult(0));
+  Dims in = dimsOf(op->getOperand(matrix.input)),
+       out = dimsOf(op->getResult(0));
   auto conv = dyn_cast<nn::ConvOp>(op);
   if (!conv) {
     // One row, or one column.
@@ -108,7 +108,7 @@ std::optional<HostTensor> sumsOfWeights(Operation *op,
   // Windows that reach into the padding have fewer weights.
   in[0] = out[0] = 1;
   if (llvm::all_of(conv.getPads(), [](int64_t pad) { return pad == 0; })) {
-    Dims kernel = shapeOf(conv.getWeight());
+    Dims kernel = dimsOf(conv.getWeight());
     for (size_t axis = 2; axis < in.size(); ++axis) {
       in[axis] = (kernel[axis] - 1) * conv.getDilations()[axis - 2] + 1;
       out[axis] = 1;
@@ -124,12 +124,12 @@ Value withoutZeroPoint(Operation *op, const nn::WeightMatrix &matrix) {
   if (!bytes || bytes->raw == input)
     return {};
   NNBuilder b(op);
-  Dims shape = shapeOf(op->getResult(0));
+  Dims shape = dimsOf(op->getResult(0));
   Value correction;
   if (bytes->zero) {
     // One for all, or one for each row (column, where weights come first).
-    Dims zero = shapeOf(bytes->zero);
-    size_t rank = shapeOf(input).size(), missing = rank - zero.size();
+    Dims zero = dimsOf(bytes->zero);
+    size_t rank = dimsOf(input).size(), missing = rank - zero.size();
     auto summed = static_cast<size_t>(matrix.channelAxis);
     bool isOne = ShapedType::getNumElements(zero) == 1;
     if (!isOne && (isa<nn::ConvOp>(op) || rank != shape.size() ||
@@ -206,8 +206,8 @@ std::optional<Limits> limitsOf(Value value, unsigned depth = 0) {
 Value inFloat(nn::MatMulOp op) {
   std::optional<Limits> a = limitsOf(op.getA()), b = limitsOf(op.getB());
   constexpr int64_t kExact = int64_t(1) << 24;
-  Dims left = shapeOf(op.getA()), right = shapeOf(op.getB()),
-       shape = shapeOf(op.getResult());
+  Dims left = dimsOf(op.getA()), right = dimsOf(op.getB()),
+       shape = dimsOf(op.getResult());
   if (!a || !b || left.size() < 2 || right.size() < 2)
     return {};
   int64_t most = std::max<int64_t>(a->magnitude() * b->magnitude(), 1);

@@ -138,7 +138,7 @@ Value weightedRows(Places &places, Value table, Value row, Value weight) {
   if (!weight)
     return values;
   return b.binary<nn::MulOp>(values, b.reshape(weight, {count, 1}),
-                             shapeOf(values));
+                             dimsOf(values));
 }
 
 Value sumOfNeighbours(Places &places, ArrayRef<SmallVector<Tap>> taps,
@@ -146,14 +146,14 @@ Value sumOfNeighbours(Places &places, ArrayRef<SmallVector<Tap>> taps,
   Value sum;
   forNeighbours(places, taps, extents, base, [&](Value row, Value weight) {
     Value part = weightedRows(places, table, row, weight);
-    sum = sum ? places.b.binary<nn::AddOp>(sum, part, shapeOf(part)) : part;
+    sum = sum ? places.b.binary<nn::AddOp>(sum, part, dimsOf(part)) : part;
   });
   return sum;
 }
 
 /// [N, C, spatial...] as a table of [N * spatial, C].
 Value tableOf(NNBuilder &b, Value map) {
-  Dims shape = shapeOf(map);
+  Dims shape = dimsOf(map);
   int64_t pixels = product(ArrayRef<int64_t>(shape).drop_front(2));
   Value apart = b.reshape(map, {shape[0], shape[1], pixels});
   return b.reshape(b.transpose(apart, {0, 2, 1}),
@@ -172,7 +172,7 @@ Value multiples(NNBuilder &b, ArrayRef<int64_t> shape, int64_t step) {
 
 Value transforms::decomposeSampling(nn::GridSampleOp op) {
   NNBuilder b(op);
-  Dims map = shapeOf(op.getInput()), grid = shapeOf(op.getGrid());
+  Dims map = dimsOf(op.getInput()), grid = dimsOf(op.getGrid());
   int64_t axes = grid.back(), samples = map[0], channels = map[1];
   ArrayRef<int64_t> extents = ArrayRef<int64_t>(map).drop_front(2);
   int64_t count = product(grid) / (samples * axes);
@@ -216,7 +216,7 @@ Value transforms::decomposeSampling(nn::GridSampleOp op) {
   Value sum =
       sumOfNeighbours(places, taps, extents, base, tableOf(b, op.getInput()));
   sum = b.transpose(b.reshape(sum, {samples, count, channels}), {0, 2, 1});
-  return b.reshape(sum, shapeOf(op.getResult()));
+  return b.reshape(sum, dimsOf(op.getResult()));
 }
 
 Value transforms::decomposeSampling(nn::RoiAlignOp op) {
@@ -225,8 +225,8 @@ Value transforms::decomposeSampling(nn::RoiAlignOp op) {
   if (sampling == 0)
     return {};
   NNBuilder b(op);
-  Dims map = shapeOf(op.getInput());
-  int64_t regions = shapeOf(op.getBoxes())[0], channels = map[1];
+  Dims map = dimsOf(op.getInput());
+  int64_t regions = dimsOf(op.getBoxes())[0], channels = map[1];
   int64_t cells[2] = {op.getSize()[0], op.getSize()[1]};
   float shift = op.getHalfPixel() ? 0.5f : 0.0f;
   Places all(b, {regions, cells[0] * sampling, cells[1] * sampling});
@@ -276,13 +276,13 @@ Value transforms::decomposeSampling(nn::RoiAlignOp op) {
   Value sample =
       b.reshape(b.cast(op.getBatch(), b.builder.getI64Type()), {regions, 1, 1});
   Value base = b.binary<nn::MulOp>(sample, b.integers({}, {product(extents)}),
-                                   shapeOf(sample));
+                                   dimsOf(sample));
   Value table = tableOf(b, op.getInput());
   bool average = op.getMode() == "avg";
   Value pooled;
   forNeighbours(all, taps, extents, base, [&](Value row, Value weight) {
     Value part = weightedRows(all, table, row, weight);
-    Dims shape = shapeOf(part);
+    Dims shape = dimsOf(part);
     pooled = !pooled   ? part
              : average ? b.binary<nn::AddOp>(pooled, part, shape)
                        : b.binary<nn::MaxOp>(pooled, part, shape);
@@ -292,14 +292,14 @@ Value transforms::decomposeSampling(nn::RoiAlignOp op) {
   pooled = average ? b.reduce<nn::ReduceMeanOp>(pooled, {2, 4})
                    : b.reduce<nn::ReduceMaxOp>(pooled, {2, 4});
   pooled = b.reshape(pooled, {regions, cells[0] * cells[1], channels});
-  return b.reshape(b.transpose(pooled, {0, 2, 1}), shapeOf(op.getResult()));
+  return b.reshape(b.transpose(pooled, {0, 2, 1}), dimsOf(op.getResult()));
 }
 
 /// Rows [begin, begin + count) of a weight as a matrix; those of a constant
 /// are one, so that they can lie in arrays.
 static Value weightRows(NNBuilder &b, Value weight, int64_t begin,
                         int64_t count) {
-  Dims shape = shapeOf(weight);
+  Dims shape = dimsOf(weight);
   int64_t depth = product(ArrayRef<int64_t>(shape).drop_front(1));
   auto constant = weight.getDefiningOp<nn::ConstantOp>();
   if (!constant)
@@ -312,8 +312,8 @@ static Value weightRows(NNBuilder &b, Value weight, int64_t begin,
 
 Value transforms::decomposeSampling(nn::DeformConvOp op) {
   NNBuilder b(op);
-  Dims map = shapeOf(op.getInput()), weight = shapeOf(op.getWeight()),
-       out = shapeOf(op.getResult());
+  Dims map = dimsOf(op.getInput()), weight = dimsOf(op.getWeight()),
+       out = dimsOf(op.getResult());
   int64_t samples = map[0], channels = map[1], groups = op.getOffsetGroup();
   int64_t each = channels / groups, taps = weight[2] * weight[3];
   int64_t pixels = out[2] * out[3];
@@ -347,7 +347,7 @@ Value transforms::decomposeSampling(nn::DeformConvOp op) {
   if (op.getMask())
     values = b.binary<nn::MulOp>(
         values, b.reshape(op.getMask(), {product(places.shape), 1}),
-        shapeOf(values));
+        dimsOf(values));
   // A row of samples for each pixel, times the weights.
   values = b.reshape(values, {samples, groups, taps, pixels, each});
   values = b.transpose(values, {0, 3, 1, 4, 2});
@@ -362,14 +362,14 @@ Value transforms::decomposeSampling(nn::DeformConvOp op) {
                  {samples * pixels, share}, /*transposeB=*/true));
   Value result = parts == 1 ? products.front() : b.concat(products, 1);
   if (op.getBias())
-    result = b.binary<nn::AddOp>(result, op.getBias(), shapeOf(result));
+    result = b.binary<nn::AddOp>(result, op.getBias(), dimsOf(result));
   result = b.transpose(b.reshape(result, {samples, pixels, out[1]}), {0, 2, 1});
   return b.reshape(result, out);
 }
 
 Value transforms::decomposeSampling(nn::ReverseSequenceOp op) {
   NNBuilder b(op);
-  Dims shape = shapeOf(op.getInput());
+  Dims shape = dimsOf(op.getInput());
   auto time = static_cast<int64_t>(op.getTimeAxis());
   auto batch = static_cast<int64_t>(op.getBatchAxis());
   int64_t steps = shape[time], samples = shape[batch];

@@ -45,17 +45,17 @@ bool isFinite(Value value) {
 /// x / sqrt(mean of squares + epsilon), along `axes`.
 Value overRootMeanSquare(NNBuilder &b, Value x, ArrayRef<int64_t> axes,
                          float epsilon) {
-  Dims shape = shapeOf(x);
+  Dims shape = dimsOf(x);
   Value mean =
       b.reduce<nn::ReduceMeanOp>(b.binary<nn::MulOp>(x, x, shape), axes);
   Value root = b.unary<nn::SqrtOp>(
-      b.binary<nn::AddOp>(mean, b.scalar(epsilon), shapeOf(mean)));
+      b.binary<nn::AddOp>(mean, b.scalar(epsilon), dimsOf(mean)));
   return b.binary<nn::MulOp>(x, b.unary<nn::ReciprocalOp>(root), shape);
 }
 
 /// The axes from `axis` on.
 Dims axesFrom(Value x, int64_t axis) {
-  auto rank = static_cast<int64_t>(shapeOf(x).size());
+  auto rank = static_cast<int64_t>(dimsOf(x).size());
   Dims axes;
   for (int64_t i = axis < 0 ? axis + rank : axis; i < rank; ++i)
     axes.push_back(i);
@@ -65,7 +65,7 @@ Dims axesFrom(Value x, int64_t axis) {
 Value decompose(nn::LayerNormOp op) {
   NNBuilder b(op);
   Value x = op.getInput();
-  Dims axes = axesFrom(x, op.getAxis()), shape = shapeOf(x);
+  Dims axes = axesFrom(x, op.getAxis()), shape = dimsOf(x);
   Value centred =
       b.binary<nn::SubOp>(x, b.reduce<nn::ReduceMeanOp>(x, axes), shape);
   Value y =
@@ -83,14 +83,14 @@ Value decompose(nn::RMSNormOp op) {
   Value y = overRootMeanSquare(b, x, axesFrom(x, op.getAxis()),
                                op.getEpsilon().convertToFloat());
   if (op.getScale())
-    y = b.binary<nn::MulOp>(y, op.getScale(), shapeOf(x));
+    y = b.binary<nn::MulOp>(y, op.getScale(), dimsOf(x));
   return y;
 }
 
 Value decompose(nn::LogSoftmaxOp op) {
   NNBuilder b(op);
   Value x = op.getInput();
-  Dims shape = shapeOf(x);
+  Dims shape = dimsOf(x);
   auto axis = static_cast<int64_t>(op.getAxis());
   Dims axes = {axis < 0 ? axis + static_cast<int64_t>(shape.size()) : axis};
   Value below =
@@ -101,16 +101,16 @@ Value decompose(nn::LogSoftmaxOp op) {
 
 Value decompose(nn::BatchNormOp op) {
   NNBuilder b(op);
-  Dims shape = shapeOf(op.getInput());
+  Dims shape = dimsOf(op.getInput());
   // One number a channel, axis 1.
   Dims wide(shape.size() > 1 ? shape.size() - 1 : 1, 1);
   auto channels = [&](Value value) {
-    wide[0] = shapeOf(value)[0];
+    wide[0] = dimsOf(value)[0];
     return b.reshape(value, wide);
   };
   Value variance = op.getVariance();
   Value root = b.unary<nn::SqrtOp>(b.binary<nn::AddOp>(
-      variance, b.scalar(op.getEpsilon().convertToFloat()), shapeOf(variance)));
+      variance, b.scalar(op.getEpsilon().convertToFloat()), dimsOf(variance)));
   Value centred =
       b.binary<nn::SubOp>(op.getInput(), channels(op.getMean()), shape);
   Value y = b.binary<nn::DivOp>(centred, channels(root), shape);
@@ -124,7 +124,7 @@ Value decompose(nn::BatchNormOp op) {
 
 /// [B, G, T, E] with every head repeated: [B, H, T, E].
 Value repeatHeads(NNBuilder &b, Value value, int64_t heads) {
-  Dims shape = shapeOf(value);
+  Dims shape = dimsOf(value);
   if (shape[1] == heads)
     return value;
   int64_t each = heads / shape[1];
@@ -137,10 +137,10 @@ Value repeatHeads(NNBuilder &b, Value value, int64_t heads) {
 
 Value decompose(nn::AttentionOp op) {
   NNBuilder b(op);
-  Dims query = shapeOf(op.getQuery());
+  Dims query = dimsOf(op.getQuery());
   Value key = repeatHeads(b, op.getKey(), query[1]);
   Value value = repeatHeads(b, op.getValue(), query[1]);
-  Dims form = {query[0], query[1], query[2], shapeOf(key)[2]};
+  Dims form = {query[0], query[1], query[2], dimsOf(key)[2]};
   Value scores = b.matmul(op.getQuery(), key, form, /*transposeB=*/true);
   scores = b.binary<nn::MulOp>(scores, b.scalar(op.getScale().convertToFloat()),
                                form);
@@ -161,15 +161,15 @@ Value decompose(nn::AttentionOp op) {
     weights = nn::WhereOp::create(b.builder, b.loc, weights.getType(),
                                   undefined, b.scalar(0.0f), weights);
   }
-  return b.matmul(weights, value, shapeOf(op.getResult()),
+  return b.matmul(weights, value, dimsOf(op.getResult()),
                   /*transposeB=*/false);
 }
 
 Value decompose(nn::RotaryEmbeddingOp op) {
   NNBuilder b(op);
-  Dims shape = shapeOf(op.getInput());
+  Dims shape = dimsOf(op.getInput());
   auto last = static_cast<int64_t>(shape.size()) - 1;
-  int64_t half = shapeOf(op.getCosine()).back(), channels = shape[last];
+  int64_t half = dimsOf(op.getCosine()).back(), channels = shape[last];
   bool interleaved = op.getInterleaved();
   int64_t step = interleaved ? 2 : 1;
   Value x = b.slice(op.getInput(), last, 0, half, step);
@@ -208,8 +208,7 @@ Value decompose(nn::RotaryEmbeddingOp op) {
 /// Along an axis resampling is a linear map: its columns are what becomes of
 /// unit vectors. Nothing where it is not, or cannot be evaluated.
 std::optional<HostTensor> axisMatrix(nn::ResizeOp op, int64_t axis) {
-  int64_t in = shapeOf(op.getInput())[axis],
-          out = shapeOf(op.getResult())[axis];
+  int64_t in = dimsOf(op.getInput())[axis], out = dimsOf(op.getResult())[axis];
   auto rank = static_cast<int64_t>(op.getScales().size());
   SmallVector<float> roi;
   if (!op.getRoi().empty())
@@ -262,7 +261,7 @@ std::optional<HostTensor> singleRows(const HostTensor &matrix) {
 Value decompose(nn::ResizeOp op) {
   NNBuilder b(op);
   Value value = op.getInput();
-  Dims in = shapeOf(value), out = shapeOf(op.getResult());
+  Dims in = dimsOf(value), out = dimsOf(op.getResult());
   // What lies outside a region is a number, no combination of elements.
   if (op.getCoordinates() == "tf_crop_and_resize" &&
       op.getExtrapolation().convertToFloat() != 0.0f)
@@ -275,7 +274,7 @@ Value decompose(nn::ResizeOp op) {
     std::optional<HostTensor> matrix = axisMatrix(op, axis);
     if (!matrix)
       return {};
-    Dims shape = shapeOf(value);
+    Dims shape = dimsOf(value);
     shape[axis] = out[axis];
     if (std::optional<HostTensor> rows = singleRows(*matrix)) {
       value = nn::GatherOp::create(b.builder, b.loc, b.type(shape), value,

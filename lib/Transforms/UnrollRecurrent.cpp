@@ -47,9 +47,9 @@ bool hasLengths(Value lengths, int64_t steps) {
 template <typename Op> class Unrolled {
 public:
   Unrolled(Op op, int64_t gates)
-      : b(op), op(op), steps(shapeOf(op.getInput())[0]),
-        samples(shapeOf(op.getInput())[1]),
-        hidden(shapeOf(op.getRecurrence())[1]), gates(gates) {}
+      : b(op), op(op), steps(dimsOf(op.getInput())[0]),
+        samples(dimsOf(op.getInput())[1]),
+        hidden(dimsOf(op.getRecurrence())[1]), gates(gates) {}
 
   /// Whether it is one to be unrolled.
   bool applies(std::initializer_list<Value> weights) {
@@ -66,12 +66,12 @@ public:
     // Samples of different lengths begin at their own ends.
     if (reverse && varies)
       input = reversed(input);
-    int64_t width = gates * hidden, inputs = shapeOf(input)[2];
+    int64_t width = gates * hidden, inputs = dimsOf(input)[2];
     Value sums = b.matmul(b.reshape(input, {steps * samples, inputs}),
                           op.getWeight(), {steps * samples, width},
                           /*transposeB=*/true);
     if (op.getBias())
-      sums = b.binary<nn::AddOp>(sums, op.getBias(), shapeOf(sums));
+      sums = b.binary<nn::AddOp>(sums, op.getBias(), dimsOf(sums));
     SmallVector<Value> rows(steps);
     for (int64_t t = 0; t < steps; ++t) {
       int64_t row = reverse && !varies ? steps - 1 - t : t;
@@ -117,10 +117,10 @@ public:
     return nn::ConstantOp::create(b.builder, b.loc, type,
                                   DenseElementsAttr::get(type, APFloat(0.0f)));
   }
-  Value add(Value x, Value y) { return b.binary<nn::AddOp>(x, y, shapeOf(x)); }
-  Value mul(Value x, Value y) { return b.binary<nn::MulOp>(x, y, shapeOf(x)); }
+  Value add(Value x, Value y) { return b.binary<nn::AddOp>(x, y, dimsOf(x)); }
+  Value mul(Value x, Value y) { return b.binary<nn::MulOp>(x, y, dimsOf(x)); }
   Value complement(Value x) {
-    return b.binary<nn::SubOp>(b.scalar(1), x, shapeOf(x));
+    return b.binary<nn::SubOp>(b.scalar(1), x, dimsOf(x));
   }
 
   /// A sum limited, then the activation.
@@ -134,7 +134,7 @@ public:
     float alpha = parameter(op.getAlpha()), beta = parameter(op.getBeta());
     StringRef name = cast<StringAttr>(op.getActivations()[which]).getValue();
     auto times = [&](Value value, float factor) {
-      return b.binary<nn::MulOp>(value, b.scalar(factor), shapeOf(value));
+      return b.binary<nn::MulOp>(value, b.scalar(factor), dimsOf(value));
     };
     auto one = [&](auto tag) {
       using Function = typename decltype(tag)::type;
@@ -142,7 +142,7 @@ public:
           .getResult();
     };
     if (name == "affine")
-      return b.binary<nn::AddOp>(times(x, alpha), b.scalar(beta), shapeOf(x));
+      return b.binary<nn::AddOp>(times(x, alpha), b.scalar(beta), dimsOf(x));
     if (name == "scaled_tanh")
       return times(b.unary<nn::TanhOp>(times(x, beta)), alpha);
     if (name == "hard_sigmoid")
@@ -200,7 +200,7 @@ SmallVector<Value> transforms::unroll(nn::LstmOp op) {
   auto peep = [&](Value sum, Value cell, int64_t which) {
     if (!op.getPeephole())
       return sum;
-    int64_t hidden = shapeOf(cell)[1];
+    int64_t hidden = dimsOf(cell)[1];
     Value part = b.slice(op.getPeephole(), 0, which * hidden, hidden, 1);
     return layer.add(sum, layer.mul(cell, part));
   };
@@ -227,7 +227,7 @@ SmallVector<Value> transforms::unroll(nn::GruOp op) {
                       op.getRecurrentBias()}))
     return {};
   NNBuilder &b = layer.b;
-  int64_t hidden = shapeOf(op.getRecurrence())[1];
+  int64_t hidden = dimsOf(op.getRecurrence())[1];
   auto biased = [&](Value sum, int64_t first, int64_t count) {
     if (!op.getRecurrentBias())
       return sum;
