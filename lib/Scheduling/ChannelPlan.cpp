@@ -284,19 +284,28 @@ static Value stripAliases(Value value) {
   return value;
 }
 
-/// Copies inputs and constants that nobody would write where they are read.
+/// Whether only a stream can read the value, as it passes over rows.
+static bool isSomeRows(Value value) {
+  return cim::selectedRows(value).rows != mapType(value).getDimSize(0);
+}
+
+/// Copies inputs and constants that nobody would write where they are read, and
+/// some rows of a map where no stream reads them.
 static void insertCopies(func::FuncOp function) {
   SmallVector<OpOperand *> places;
   function.walk([&](Operation *op) {
-    if (isa<func::ReturnOp, cim::SliceOp, cim::InterleaveOp>(op) ||
-        (isa<cim::ConcatOp>(op) && isAlias(op)))
-      for (OpOperand &operand : op->getOpOperands()) {
-        Value value = stripAliases(operand.get());
-        if (mapType(value).getNumElements() == 0)
-          continue;
-        if (isa<BlockArgument>(value) || value.getDefiningOp<cim::ConstantOp>())
-          places.push_back(&operand);
-      }
+    if (!isa<func::ReturnOp>(op) && !isAlias(op))
+      return;
+    for (OpOperand &operand : op->getOpOperands()) {
+      Value value = stripAliases(operand.get());
+      if (mapType(value).getNumElements() == 0)
+        continue;
+      bool isUnwritten =
+          !isa<cim::ReshapeOp>(op) &&
+          (isa<BlockArgument>(value) || value.getDefiningOp<cim::ConstantOp>());
+      if (isUnwritten || isSomeRows(operand.get()))
+        places.push_back(&operand);
+    }
   });
   // Slices of one value share a copy: the host sends every row once.
   DenseMap<Value, Value> sliced; // looked up only
