@@ -37,7 +37,9 @@ Status opsCommand(const CommandLine &line, CommandOutput &output);
 /// The options that compile, run and quantize share.
 Result<CompileOptions> compileOptions(const CommandLine &line);
 
-/// "--output" as a file name. `fallback` where it is not given.
+/// Writes what quantizing chose where --save-table says.
+Status saveTable(const CommandLine &line, const Compilation &compilation);
+
 /// Whether a result can be written to `path`, which must not be the `source` it
 /// is made from.
 Status checkOutputFile(const std::string &path, const std::string &source);

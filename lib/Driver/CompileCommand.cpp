@@ -393,6 +393,14 @@ static void reportRanges(const std::string &model,
       compilation.runTimeRanges, gain);
 }
 
+Status cimc::saveTable(const CommandLine &line,
+                       const Compilation &compilation) {
+  if (!line.has(Option::SaveTable))
+    return {};
+  return writeFileAtomically(line.get(Option::SaveTable),
+                             printTable(compilation.quantized.table));
+}
+
 //===----------------------------------------------------------------------===//
 // The command
 //===----------------------------------------------------------------------===//
@@ -517,12 +525,8 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
     output.text += quantizationTable(compilation.quantized) + "\n";
   output.text += fmt::format("compiled in {:.2f} s with at most {:.0f} MB\n",
                              compilation.seconds, peakMemoryMB());
-  if (line.has(Option::SaveTable))
-    if (Status written =
-            writeFileAtomically(line.get(Option::SaveTable),
-                                printTable(compilation.quantized.table));
-        !written)
-      return written;
+  if (Status saved = saveTable(line, compilation); !saved)
+    return saved;
   if (line.has(Option::Explain)) {
     output.text += "\n" + layerTable(*cost) + "\n" + criticalPathTable(*cost);
     output.text += quantizationTable(compilation.quantized);

@@ -103,12 +103,8 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
   output.json["quantization"] = quantizationJson(compilation.quantized);
   output.json["model_bytes"] = bytes->size();
   output.json["peak_rss_mb"] = peakMemoryMB();
-  if (line.has(Option::SaveTable))
-    if (Status written =
-            writeFileAtomically(line.get(Option::SaveTable),
-                                printTable(compilation.quantized.table));
-        !written)
-      return written;
+  if (Status saved = saveTable(line, compilation); !saved)
+    return saved;
   if (path == "-") {
     output.text = std::move(*bytes);
     return {};

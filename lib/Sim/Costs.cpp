@@ -27,6 +27,16 @@ template <typename Fn> static ChipSpec changed(const ChipSpec &chip, Fn fn) {
   return copy;
 }
 
+/// The chip with the energy of links of one kind, noc, nop, host or dram.
+template <typename Links>
+static ChipSpec onlyLinks(const ChipSpec &chip, Links ChipSpec::*kept) {
+  ChipSpec copy = chip;
+  copy.noc.pj_per_bit_hop = copy.nop.pj_per_bit_hop = 0;
+  copy.host.pj_per_bit = copy.dram.pj_per_bit = 0;
+  copy.*kept = chip.*kept;
+  return copy;
+}
+
 Costs::Costs(const ChipSpec &spec)
     : chip(spec), onlyRead(changed(spec,
                                    [](ChipSpec &c) {
@@ -45,31 +55,11 @@ Costs::Costs(const ChipSpec &spec)
                          c.macro.read_fj_per_bit = 0;
                          c.macro.mac_fj = 0;
                        })),
-      onlyNoc(changed(spec,
-                      [](ChipSpec &c) {
-                        c.nop.pj_per_bit_hop = 0;
-                        c.host.pj_per_bit = 0;
-                        c.dram.pj_per_bit = 0;
-                      })),
-      onlyNop(changed(spec,
-                      [](ChipSpec &c) {
-                        c.noc.pj_per_bit_hop = 0;
-                        c.host.pj_per_bit = 0;
-                        c.dram.pj_per_bit = 0;
-                      })),
-      onlyHost(changed(spec,
-                       [](ChipSpec &c) {
-                         c.noc.pj_per_bit_hop = 0;
-                         c.nop.pj_per_bit_hop = 0;
-                         c.dram.pj_per_bit = 0;
-                       })),
-      onlyDram(changed(spec,
-                       [](ChipSpec &c) {
-                         c.noc.pj_per_bit_hop = 0;
-                         c.nop.pj_per_bit_hop = 0;
-                         c.host.pj_per_bit = 0;
-                       })),
-      model(chip), readModel(onlyRead), macModel(onlyMac), sumsModel(onlySums),
+      onlyNoc(onlyLinks(spec, &ChipSpec::noc)),
+      onlyNop(onlyLinks(spec, &ChipSpec::nop)),
+      onlyHost(onlyLinks(spec, &ChipSpec::host)),
+      onlyDram(onlyLinks(spec, &ChipSpec::dram)), model(chip),
+      readModel(onlyRead), macModel(onlyMac), sumsModel(onlySums),
       nocModel(onlyNoc), nopModel(onlyNop), hostModel(onlyHost),
       dramModel(onlyDram) {}
 
