@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CIM/CIM.h"
+#include "OpChecks.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -77,6 +78,8 @@ LogicalResult CIMDialect::verifyOperationAttribute(Operation *op,
                                                    NamedAttribute attribute) {
   if (attribute.getName() == kChipAttrName)
     return verifyChipAttribute(op, attribute);
+  if (attribute.getName() == kCopiesAttrName)
+    return checks::checkCopies(op, attribute);
   return success();
 }
 

@@ -53,6 +53,31 @@ inline constexpr llvm::StringLiteral kPartAttrName = "cim.part";
 /// needs).
 inline constexpr llvm::StringLiteral kRingsAttrName = "cim.rings";
 
+/// On a function: how often each of its layers is cut, in the order of the
+/// layers (see LayerCopies). What `cim-replicate` chose, or, before it, is told
+/// to take.
+inline constexpr llvm::StringLiteral kCopiesAttrName = "cim.copies";
+
+/// How often the operations of a layer, which are cut alike, are copied: each
+/// row of their results is cut into `copies` ranges of pixels, and `phases`
+/// copies of each take rows in turn. All numbers are at least 1.
+struct LayerCopies {
+  std::vector<std::string> nodes; ///< layerName of its operations, each once
+  int64_t rows = 1, pixels = 1;
+  int64_t macros = 0; ///< of one copy; 0: it has no weights
+  bool canCut = false, canTakeTurns = false;
+  int64_t copies = 1, phases = 1;
+
+  int64_t all() const { return copies * phases; }
+};
+mlir::ArrayAttr getCopiesAttr(mlir::MLIRContext *context,
+                              llvm::ArrayRef<LayerCopies> layers);
+/// Back; the attribute has been verified.
+std::vector<LayerCopies> getCopies(mlir::ArrayAttr attr);
+
+/// What the streams of an operation are called: the model's node.
+std::string layerName(mlir::Operation *op);
+
 /// Which rows of a map an operand is: `begin` and every `step`-th after it, of
 /// `rows`. All but a `cim.slice` are all of their own.
 struct RowSelection {

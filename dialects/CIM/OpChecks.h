@@ -67,6 +67,10 @@ RowDependence rowByRow(mlir::Value operand, mlir::Value result);
 /// skips rows, those are waited for too, so that they can be freed.
 RowDependence windowed(WindowAttr window);
 
+/// Refuses anything but a list of layers under kCopiesAttrName.
+mlir::LogicalResult checkCopies(mlir::Operation *op,
+                                mlir::NamedAttribute attribute);
+
 } // namespace cimc::cim::checks
 
 #endif // CIMC_DIALECTS_CIM_OPCHECKS_H

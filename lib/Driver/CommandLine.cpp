@@ -38,9 +38,10 @@ struct OptionInfo {
 static constexpr CommandInfo commands[] = {
 #define CIMC_COMMAND(ID, NAME, OPERANDS, SUMMARY)                              \
   {Command::ID, NAME, OPERANDS, SUMMARY,                                       \
-   Command::ID == Command::Chips    ? 'h'                                      \
-   : Command::ID == Command::Doctor ? 't'                                      \
-                                    : NAME[0]},
+   Command::ID == Command::Chips     ? 'h'                                     \
+   : Command::ID == Command::Doctor  ? 't'                                     \
+   : Command::ID == Command::Explain ? 'x'                                     \
+                                     : NAME[0]},
 #include "cimc/Driver/Options.def"
 };
 
@@ -242,8 +243,9 @@ cimc::parseCommandLine(const std::vector<std::string> &args) {
   if (line.operands.empty() && !operands.empty() && operands[0] != '[')
     return usage(fmt::format("cimc {}: no {} given; see 'cimc {} --help'",
                              command->name, command->operands, command->name));
+  bool isMany = operands.ends_with("...") || operands.ends_with("...]");
   size_t most = operands.empty() ? 0 : 1;
-  if (line.operands.size() > most)
+  if (line.operands.size() > most && !isMany)
     return usage(fmt::format("cimc {}: unexpected argument '{}'", command->name,
                              line.operands[most]));
   return line;

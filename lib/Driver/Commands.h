@@ -31,6 +31,7 @@ Status disasmCommand(const CommandLine &line, CommandOutput &output);
 Status asmCommand(const CommandLine &line, CommandOutput &output);
 Status chipsCommand(const CommandLine &line, CommandOutput &output);
 Status doctorCommand(const CommandLine &line, CommandOutput &output);
+Status explainCommand(const CommandLine &line, CommandOutput &output);
 Status evaluateCommand(const CommandLine &line, CommandOutput &output);
 Status opsCommand(const CommandLine &line, CommandOutput &output);
 

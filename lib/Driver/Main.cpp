@@ -185,6 +185,8 @@ static Status execute(const CommandLine &line, CommandOutput &output) {
     return chipsCommand(line, output);
   case Command::Doctor:
     return doctorCommand(line, output);
+  case Command::Explain:
+    return explainCommand(line, output);
   case Command::Ops:
     return opsCommand(line, output);
   }

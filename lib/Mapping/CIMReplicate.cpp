@@ -62,9 +62,14 @@ public:
       : function(function), chip(chip), model(chip), packer(chip, memory),
         seed(seed) {}
 
-  void run(bool latency);
+  LogicalResult run(bool latency);
 
 private:
+  LogicalResult readCopies(const Layers &layers);
+  std::vector<cimc::cim::LayerCopies> name(const Layers &layers) const;
+  void noteCopies(std::vector<cimc::cim::LayerCopies> named,
+                  const Layers &layers);
+  int64_t macrosOf(const Layer &layer) const;
   void insertRelays();
   void removeRelays();
   Choice choose(Layers &layers, double targetNs) const;
@@ -79,7 +84,74 @@ private:
   LoadModel model;
   Packer packer;
   uint64_t seed;
+  /// What the function says that the layers are copied; empty: that is to be
+  /// chosen.
+  std::vector<cimc::cim::LayerCopies> given;
 };
+
+/// Reads how often layers are to be copied, where the function says so.
+LogicalResult Replicator::readCopies(const Layers &layers) {
+  auto attribute =
+      function->getAttrOfType<ArrayAttr>(cimc::cim::kCopiesAttrName);
+  if (!attribute)
+    return success();
+  given = cimc::cim::getCopies(attribute);
+  if (given.size() != layers.list.size())
+    return function.emitError()
+           << "'" << cimc::cim::kCopiesAttrName << "' is of " << given.size()
+           << " layers, the network has " << layers.list.size()
+           << "; take the attribute away and they are chosen anew";
+  for (auto [wanted, layer] : llvm::zip(given, layers.list))
+    if (wanted.copies > layer.pixels || wanted.phases > layer.rows ||
+        (wanted.all() > 1 && !layer.canCut) ||
+        (wanted.phases > 1 && !layer.canTakeTurns))
+      return layer.ops.front()->emitError()
+             << "'" << cimc::cim::kCopiesAttrName << "' wants " << wanted.copies
+             << " copies for the " << layer.pixels << " pixels of a row and "
+             << wanted.phases << " that take the " << layer.rows
+             << " rows in turn; this layer "
+             << (layer.canCut ? "has no room for them" : "cannot be cut");
+  return success();
+}
+
+/// The macros of one copy.
+int64_t Replicator::macrosOf(const Layer &layer) const {
+  int64_t macros = 0;
+  for (Operation *op : layer.ops)
+    if (auto tile = dyn_cast<cimc::cim::MvmOp>(op))
+      macros += model.macrosOf(tile);
+  return macros;
+}
+
+/// What of the layers will be known when they are cut.
+std::vector<cimc::cim::LayerCopies>
+Replicator::name(const Layers &layers) const {
+  std::vector<cimc::cim::LayerCopies> named;
+  for (const Layer &layer : layers.list) {
+    cimc::cim::LayerCopies copies;
+    for (Operation *op : layer.ops)
+      if (std::string node = cimc::cim::layerName(op);
+          !llvm::is_contained(copies.nodes, node))
+        copies.nodes.push_back(std::move(node));
+    copies.rows = layer.rows;
+    copies.pixels = layer.pixels;
+    copies.canCut = layer.canCut;
+    copies.canTakeTurns = layer.canCut && layer.canTakeTurns;
+    copies.macros = macrosOf(layer);
+    named.push_back(std::move(copies));
+  }
+  return named;
+}
+
+/// Notes on the function how often the layers were cut.
+void Replicator::noteCopies(std::vector<cimc::cim::LayerCopies> named,
+                            const Layers &layers) {
+  for (auto [copies, layer] : llvm::zip(named, layers.list))
+    std::tie(copies.copies, copies.phases) =
+        std::make_tuple(layer.copies, layer.phases);
+  function->setAttr(cimc::cim::kCopiesAttrName,
+                    cimc::cim::getCopiesAttr(function.getContext(), named));
+}
 
 /// A relay for every input: the host sends each row once, and the relay's
 /// copies pass on what each reader needs.
@@ -146,10 +218,11 @@ Choice Replicator::choose(Layers &layers, double targetNs) const {
       }
       return found;
     };
-    layer.copies = layer.phases = 1;
-    auto [best, op] = slowest(1, 1);
-    for (int64_t c = 2; layer.canCut && best > targetNs && c <= layer.pixels;
-         ++c) {
+    layer.copies = given.empty() ? 1 : given[l].copies;
+    layer.phases = given.empty() ? 1 : given[l].phases;
+    auto [best, op] = slowest(layer.copies, layer.phases);
+    bool isFree = layer.canCut && given.empty();
+    for (int64_t c = 2; isFree && best > targetNs && c <= layer.pixels; ++c) {
       if ((layer.pixels + c - 1) / c == layer.widest())
         continue;
       auto [ns, at] = slowest(c, 1);
@@ -162,8 +235,8 @@ Choice Replicator::choose(Layers &layers, double targetNs) const {
     }
     // Copies that take rows in turn hold more rows of what they read, so they
     // come after those that share a row.
-    for (int64_t k = 2; layer.canCut && layer.canTakeTurns && best > targetNs &&
-                        k <= layer.rows;
+    for (int64_t k = 2;
+         isFree && layer.canTakeTurns && best > targetNs && k <= layer.rows;
          ++k) {
       if ((layer.rows + k - 1) / k == layer.tallest())
         continue;
@@ -291,10 +364,7 @@ void Replicator::remark(Layers &layers, const Choice &choice, double periodNs) {
     int64_t copies = layer.copies * layer.phases;
     if (copies == 1)
       continue;
-    int64_t macros = 0;
-    for (Operation *op : layer.ops)
-      if (auto tile = dyn_cast<cimc::cim::MvmOp>(op))
-        macros += model.macrosOf(tile);
+    int64_t macros = macrosOf(layer);
     InFlightDiagnostic remark = layer.ops.front()->emitRemark();
     remark << copies << " copies";
     if (macros)
@@ -319,9 +389,11 @@ void Replicator::remark(Layers &layers, const Choice &choice, double periodNs) {
                    << microseconds(bound);
 }
 
-void Replicator::run(bool latency) {
+LogicalResult Replicator::run(bool latency) {
   insertRelays();
   Layers layers(function, model);
+  if (failed(readCopies(layers)))
+    return failure();
   Choice best = choose(layers, std::numeric_limits<double>::infinity());
   double slowest = best.slowestNs;
   std::optional<Outcome> reached = outcome(best, /*links=*/true);
@@ -380,8 +452,11 @@ void Replicator::run(bool latency) {
   use(layers, best);
   plan(layers, function, best);
   remark(layers, best, reached ? reached->periodNs : best.slowestNs);
+  std::vector<cimc::cim::LayerCopies> named = name(layers);
   layers.apply();
+  noteCopies(std::move(named), layers);
   removeRelays();
+  return success();
 }
 
 struct CIMReplicate : cimc::impl::CIMReplicateBase<CIMReplicate> {
@@ -399,8 +474,10 @@ struct CIMReplicate : cimc::impl::CIMReplicateBase<CIMReplicate> {
     if (mode == "none")
       return;
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function.isExternal())
-        Replicator(function, *chip, memory, seed).run(mode == "latency");
+      if (!function.isExternal() &&
+          failed(
+              Replicator(function, *chip, memory, seed).run(mode == "latency")))
+        return signalPassFailure();
   }
 };
 } // namespace

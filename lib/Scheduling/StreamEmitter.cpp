@@ -15,17 +15,6 @@ using namespace mlir;
 using namespace cimc;
 using namespace cimc::sched;
 
-std::string sched::layerName(Operation *op) {
-  SmallVector<Location> list{op->getLoc()};
-  for (size_t i = 0; i < list.size(); ++i) {
-    if (auto name = dyn_cast<NameLoc>(list[i]))
-      return name.getName().str();
-    if (auto fused = dyn_cast<FusedLoc>(list[i]))
-      list.append(fused.getLocations().begin(), fused.getLocations().end());
-  }
-  return op->getName().stripDialect().str();
-}
-
 StreamEmitter::StreamEmitter(ProgramOp program, const ChannelPlan &plan,
                              const ChipSpec &chip)
     : plan(plan), chip(chip),
@@ -136,8 +125,14 @@ StreamEmitter::Output StreamEmitter::output(Value value, bool whole) {
   Output out;
   out.destinations = plan.destinations(value);
   int64_t pitch = form.channels * elementBytes(form.type);
-  Geometry g{"", form.rows * form.chunks, form.pixels, form.channels, form.type,
-             0, pitch, form.rowBytes(),
+  Geometry g{"",
+             form.rows * form.chunks,
+             form.pixels,
+             form.channels,
+             form.type,
+             0,
+             pitch,
+             form.rowBytes(),
              whole ? form.rows * form.chunks : 1,
              0};
   int64_t pixels = cast<RankedTensorType>(value.getType()).getDimSize(1);
@@ -259,7 +254,7 @@ void StreamEmitter::rowByRow(Operation *op, ArrayRef<Input> inputs,
 LogicalResult StreamEmitter::emit(Operation *op) {
   core = plan.core(op);
   loc = op->getLoc();
-  auto stream = StreamOp::create(code, loc, layerName(op), core);
+  auto stream = StreamOp::create(code, loc, cim::layerName(op), core);
   OpBuilder::InsertionGuard guard(code);
   code.createBlock(&stream.getBody());
   // What a stream is the first to use is declared before it.

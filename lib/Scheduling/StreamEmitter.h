@@ -128,9 +128,6 @@ private:
 /// The number of a reduction in instructions.
 int64_t reductionNumber(llvm::StringRef name);
 
-/// The model's node an operation comes from, by its location.
-std::string layerName(mlir::Operation *op);
-
 } // namespace cimc::sched
 
 #endif // CIMC_LIB_SCHEDULING_STREAMEMITTER_H

@@ -56,6 +56,7 @@ private:
     // Of the first sample:
     Energy energy;
     std::map<int64_t, double> busy; ///< by unit
+    StreamCost cost;
   };
   /// A channel's history: times by row, counted through all samples.
   struct Channel {

@@ -99,6 +99,10 @@ void TimedRun::work(Actor &actor, const StreamInfo &stream, const Op &op) {
   const char *what = served > end ? "memory"
                      : onArrays   ? "arrays"
                                   : "vector unit";
+  if (actor.sample == 0) {
+    (onArrays ? actor.cost.arrayNs : actor.cost.vectorNs) += c.ns;
+    actor.cost.memoryNs += std::max(served - end, 0.0);
+  }
   end = std::max(end, served);
   if (path)
     actor.cause = path->add({actor.cause, stream.source, what, begin, end});
@@ -216,6 +220,8 @@ void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
     send(actor, stream, op, message);
     ++actor.at.pc;
   }
+  if (isFirst)
+    actor.cost.sendNs += actor.time - message.start;
   if (path)
     actor.cause = path->add(
         {actor.cause, stream.source, "sending", message.start, actor.time});

@@ -55,6 +55,12 @@ void TimedRun::fill(CostReport &report) {
         actor.energy.arrays() + model.withClock(actor.energy.others()));
     for (const auto &[unit, ns] : actor.busy)
       busy[it->second][unit] += ns;
+    StreamCost cost = actor.cost;
+    cost.core = machine.streams[i].core;
+    const auto &streams = machine.cores[cost.core].source->streams;
+    cost.stream =
+        static_cast<size_t>(machine.streams[i].source - streams.data());
+    report.streams.push_back(cost);
   }
   std::vector<char> used(unitFree.size(), false);
   int64_t macros = 0;

@@ -70,6 +70,9 @@ def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
       pipeline, plus the period.
     - `none`: changes nothing.
 
+    `cim.copies` on the function notes for every layer how often it is cut. A
+    function that has it already is cut as it says, and nothing is searched for.
+
     Remarks say how many copies a layer has, what bounds the network, the
     predicted period and the lower bound that no mapping can beat.
   }];

@@ -29,6 +29,16 @@ struct LayerCost {
   int64_t cores = 0;
 };
 
+/// What kept one stream of a program busy while it made one sample.
+struct StreamCost {
+  size_t core = 0, stream = 0; ///< Program::cores[core].streams[stream]
+  double arrayNs = 0;          ///< its arrays worked
+  double vectorNs = 0;         ///< its vector unit worked
+  double memoryNs = 0;         ///< banks of memory worked beyond these
+  double sendNs = 0;           ///< rows left its core
+  double allNs() const { return arrayNs + vectorNs + memoryNs + sendNs; }
+};
+
 /// A part of the chain of waits that decides the period.
 struct PathPart {
   std::string layer; ///< empty: the host
@@ -65,6 +75,7 @@ struct CostReport {
   /// nop, host, clock, static, regulator.
   std::map<std::string, double> energy_by_component_nj;
   std::vector<LayerCost> layers;
+  std::vector<StreamCost> streams; ///< in the order of the program
   /// Where asked for: what decides the period. One period of the chain from the
   /// end of the last sample back through whatever each instruction waited for
   /// last, summed by layer and kind, the largest first. Their sum is the
