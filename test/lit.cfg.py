@@ -9,7 +9,7 @@ import lit.formats
 config.name = "cimc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test", ".onnxtxt"]
-config.excludes = ["Inputs", "bench", "models", "unit"]
+config.excludes = ["Inputs", "bench", "models", "plugin", "unit"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.cimc_obj_root, "test")
 
@@ -26,6 +26,7 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
 config.substitutions.append(("%python", python))
 config.substitutions.append(("%src", config.cimc_src_root))
 config.substitutions.append(("%test", config.test_source_root))
+config.substitutions.append(("%plugins", os.path.join(config.cimc_obj_root, "lib")))
 config.substitutions.append(("%unit", os.path.join(config.cimc_obj_root, "unit")))
 
 # Real models and data sets beside the checkout, not part of the repository.

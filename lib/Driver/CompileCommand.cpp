@@ -227,6 +227,21 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
                                  name, first, value));
     options.dims.emplace_back(std::move(name), value);
   }
+  for (const std::string &plugin : line.all(Option::LoadPassPlugin))
+    if (Status status = loadPassPlugin(plugin); !status)
+      return status.takeError();
+  for (const std::string &text : line.all(Option::Replace)) {
+    Result<PassReplacement> replacement = parseReplacement(text);
+    if (!replacement)
+      return replacement.takeError();
+    for (const PassReplacement &other : options.replace)
+      if (other.pass == replacement->pass)
+        return usage(fmt::format("--replace: '{}' is replaced twice, by '{}' "
+                                 "and '{}'",
+                                 other.pass, other.pipeline,
+                                 replacement->pipeline));
+    options.replace.push_back(std::move(*replacement));
+  }
   if (line.has(Option::From)) {
     Result<Phase> phase = parsePhase(line.get(Option::From));
     if (!phase)

@@ -32,7 +32,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <mutex>
 #include <thread>
 
 using namespace cimc;
@@ -98,8 +97,7 @@ static Error internalError(const PhaseInfo &phase, mlir::ModuleOp before,
 //===----------------------------------------------------------------------===//
 
 static std::unique_ptr<mlir::MLIRContext> makeContext() {
-  static std::once_flag once;
-  std::call_once(once, [] { registerAllCimcPasses(); });
+  registerAllCimcPasses();
   mlir::DialectRegistry registry;
   registerAllCimc(registry);
   // Work is spread over threads by samples, not inside MLIR: the order of
@@ -410,10 +408,12 @@ static Status prepare(Phase phase, const CompileOptions &options,
   return {};
 }
 
-/// A phase's pipeline with the options in it filled in.
+/// A phase's pipeline with the options in it filled in; `replaced`: its passes
+/// that plugins make.
 static std::string pipelineOf(const PhaseInfo &phase,
-                              const CompileOptions &options) {
-  std::string text = phase.pipeline;
+                              const CompileOptions &options,
+                              std::vector<std::string> &replaced) {
+  std::string text = replacePasses(phase.pipeline, options.replace, replaced);
   const std::pair<std::string, std::string> values[] = {
       {"${mode}", options.mode},
       {"${precision}", options.precision},
@@ -429,7 +429,8 @@ static std::string pipelineOf(const PhaseInfo &phase,
 static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
                        Compilation &result, DiagnosticCollector &collector) {
   mlir::ModuleOp module = result.module.get();
-  std::string pipeline = pipelineOf(phase, options);
+  std::vector<std::string> replaced;
+  std::string pipeline = pipelineOf(phase, options, replaced);
   // Weights are shared, so the copy is small.
   mlir::OwningOpRef<mlir::ModuleOp> before;
   auto explain = [&](ExitCode code, const std::string &otherwise) -> Status {
@@ -437,6 +438,14 @@ static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
     for (Message &message : collector.take())
       result.messages.push_back(std::move(message));
     std::string text = errorText(result.messages, begin);
+    if ((text.empty() || code == ExitCode::Internal) && !replaced.empty())
+      return Error{code == ExitCode::Usage ? code : ExitCode::Internal,
+                   fmt::format("phase '{}' with --replace {}: {}", phase.name,
+                               fmt::join(replaced, ", "),
+                               !text.empty()       ? text
+                               : otherwise.empty() ? "a pass failed without "
+                                                     "saying why"
+                                                   : otherwise)};
     if (text.empty() || code == ExitCode::Internal)
       return result.levelFile.empty()
                  ? internalError(phase, before ? before.get() : module,
@@ -465,7 +474,8 @@ static Status runPhase(const PhaseInfo &phase, const CompileOptions &options,
     std::string problem;
     llvm::raw_string_ostream stream(problem);
     if (mlir::failed(mlir::parsePassPipeline(pipeline, pm, stream)))
-      return explain(ExitCode::Internal, problem);
+      return explain(replaced.empty() ? ExitCode::Internal : ExitCode::Usage,
+                     llvm::StringRef(problem).rtrim().str());
     if (mlir::failed(pm.run(module)))
       return explain(phase.failure, "");
     if (mlir::failed(mlir::verify(module)))

@@ -222,6 +222,12 @@ static void installLastWords() {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::install_fatal_error_handler([](void *, const char *reason, bool) {
+      if (const std::string &plugin = pluginBeingLoaded(); !plugin.empty()) {
+        std::string text = fmt::format(
+            "--load-pass-plugin: the passes of '{}' cannot be registered: {}",
+            plugin, reason);
+        die(ExitCode::InvalidInput, text.c_str(), jsonAsked);
+      }
       const std::string &file = bytecodeBeingRead();
       if (file.empty())
         die(ExitCode::Internal, reason, jsonAsked);

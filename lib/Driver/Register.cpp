@@ -22,6 +22,8 @@
 #include "mlir/Dialect/Quant/IR/Quant.h"
 #include "mlir/Transforms/Passes.h"
 
+#include <mutex>
+
 void cimc::registerAllCimc(mlir::DialectRegistry &registry) {
   registry
       .insert<mlir::func::FuncDialect, mlir::quant::QuantDialect, nn::NNDialect,
@@ -29,10 +31,13 @@ void cimc::registerAllCimc(mlir::DialectRegistry &registry) {
 }
 
 void cimc::registerAllCimcPasses() {
-  mlir::registerTransformsPasses();
-  registerTransformsPasses();
-  registerQuantizePasses();
-  registerMappingPasses();
-  registerSchedulingPasses();
-  registerCodegenPasses();
+  static std::once_flag once;
+  std::call_once(once, [] {
+    mlir::registerTransformsPasses();
+    registerTransformsPasses();
+    registerQuantizePasses();
+    registerMappingPasses();
+    registerSchedulingPasses();
+    registerCodegenPasses();
+  });
 }

@@ -13,6 +13,7 @@
 #include "cimc/Driver/Execution.h"
 #include "cimc/Driver/Image.h"
 #include "cimc/Driver/Phases.h"
+#include "cimc/Driver/Plugins.h"
 #include "cimc/Program/Program.h"
 #include "cimc/Quantize/Quantize.h"
 #include "cimc/Support/Status.h"
@@ -51,7 +52,8 @@ struct CompileOptions {
   std::vector<std::pair<std::string, int64_t>> dims;
   /// Inputs of an ONNX model that are constants, by name.
   std::vector<std::pair<std::string, HostTensor>> constantInputs;
-  std::optional<Phase> from; ///< the phase an .mlir has finished
+  std::vector<PassReplacement> replace; ///< passes of the phases, and others
+  std::optional<Phase> from;            ///< the phase an .mlir has finished
   Phase to = Phase::Emit;
   unsigned threads = 0; ///< 0: one per processor
   uint64_t seed = 0;
