@@ -71,6 +71,7 @@ private:
                   const Layers &layers);
   int64_t macrosOf(const Layer &layer) const;
   void insertRelays();
+  void insertSenders();
   void removeRelays();
   Choice choose(Layers &layers, double targetNs) const;
   void use(Layers &layers, const Choice &choice) const;
@@ -176,6 +177,30 @@ void Replicator::insertRelays() {
   }
 }
 
+/// A relay for partial sums that are added elsewhere: tiles go on with the next
+/// row while it sends.
+void Replicator::insertSenders() {
+  SmallVector<OpOperand *> sent;
+  function.walk([&](cimc::cim::SumOp sum) {
+    for (OpOperand &operand : sum->getOpOperands().drop_front()) {
+      auto tile = operand.get().getDefiningOp<cimc::cim::MvmOp>();
+      Extents map(operand.get());
+      if (tile && operand.get().hasOneUse() && map.rows > 1 && map.pixels > 1)
+        sent.push_back(&operand);
+    }
+  });
+  for (OpOperand *operand : sent) {
+    Operation *tile = operand->get().getDefiningOp();
+    OpBuilder builder(function.getContext());
+    builder.setInsertionPointAfter(tile);
+    auto relay = cimc::cim::ReshapeOp::create(builder, tile->getLoc(),
+                                              operand->get().getType(),
+                                              operand->get(), IntegerAttr());
+    relay->setAttr(cimc::cim::kCopyAttrName, builder.getUnitAttr());
+    operand->set(relay);
+  }
+}
+
 /// Relays that have one reader are none.
 void Replicator::removeRelays() {
   SmallVector<Operation *> relays;
@@ -188,6 +213,7 @@ void Replicator::removeRelays() {
       return isGlue(user) || isa<func::ReturnOp>(user);
     });
     if (isRead || !value.hasOneUse() ||
+        relay->getOperand(0).getDefiningOp<cimc::cim::MvmOp>() ||
         relay->getOperand(0).getType() != value.getType())
       continue;
     value.replaceAllUsesWith(relay->getOperand(0));
@@ -391,6 +417,8 @@ void Replicator::remark(Layers &layers, const Choice &choice, double periodNs) {
 
 LogicalResult Replicator::run(bool latency) {
   insertRelays();
+  if (!latency)
+    insertSenders();
   Layers layers(function, model);
   if (failed(readCopies(layers)))
     return failure();

@@ -164,7 +164,8 @@ int64_t LoadModel::bytesOf(Operation *op, int64_t pixels,
   // Sums pass in chunks of a row.
   int64_t limit = std::max<int64_t>(chip.coreBytes() / 4, 256);
   auto isSum = [&](const Extents &map) {
-    return isa<cim::MvmOp, cim::SumOp, cim::RequantizeOp>(op) && map.bytes == 4;
+    return isa<cim::MvmOp, cim::SumOp, cim::RequantizeOp, cim::ReshapeOp>(op) &&
+           map.bytes == 4;
   };
   auto rowBytes = [&](const Extents &map, int64_t width) {
     int64_t bytes = width * map.channels * map.bytes;

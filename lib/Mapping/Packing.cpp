@@ -10,8 +10,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <tuple>
 
 namespace cimc::mapping {
+
+/// Items' sizes are told apart in steps of a macro, or a core, by this.
+static constexpr double kSizes = 16;
 
 /// Cores in an order in which neighbours are near: tiles of a chiplet row by
 /// row, every other row backwards, and chiplets the same way.
@@ -119,6 +124,56 @@ bool Packer::tryCore(const Item &item, Core &core, double &issueNs, Core *maker,
   return true;
 }
 
+static bool isBeside(const Item &item) {
+  return item.near >= 0 && item.besideNs > 0;
+}
+
+/// The order in which items are placed: as they come; where macros are shared,
+/// tiles that take most of a macro first, as others fit beside them. What reads
+/// rows where they are made comes right after their maker.
+std::vector<size_t> Packer::orderOf(const std::vector<Item> &items,
+                                    double limitNs, Sharing sharing) const {
+  std::vector<size_t> order(items.size());
+  std::iota(order.begin(), order.end(), 0);
+  if (sharing != Sharing::All)
+    return order;
+  struct Key {
+    int64_t depth; // of a chain of items each near the one before; 0: a tile
+    int64_t size, macros;
+  };
+  std::vector<Key> keys;
+  std::vector<std::vector<size_t>> beside(items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    const Load &load = items[i].load;
+    int64_t near = items[i].near;
+    double part = load.macros
+                      ? std::max(load.macroNs / limitNs,
+                                 static_cast<double>(load.rows) /
+                                     static_cast<double>(chip.macro.rows))
+                      : share(items[i], limitNs, sharing);
+    keys.push_back({load.macros ? 0
+                    : near < 0  ? 1
+                                : keys[near].depth + 1,
+                    std::llround(part * kSizes), load.macros});
+    if (isBeside(items[i]))
+      beside[near].push_back(i);
+  }
+  llvm::stable_sort(order, [&](size_t a, size_t b) {
+    return std::tuple(keys[a].depth, -keys[a].size, -keys[a].macros) <
+           std::tuple(keys[b].depth, -keys[b].size, -keys[b].macros);
+  });
+  std::vector<size_t> result;
+  auto place = [&](auto &&self, size_t i) -> void {
+    result.push_back(i);
+    for (size_t next : beside[i])
+      self(self, next);
+  };
+  for (size_t i : order)
+    if (!isBeside(items[i]))
+      place(place, i);
+  return result;
+}
+
 std::optional<std::vector<Place>>
 Packer::packInto(const std::vector<Item> &items, double limitNs,
                  Sharing sharing, Memory memory, double span) {
@@ -130,18 +185,18 @@ Packer::packInto(const std::vector<Item> &items, double limitNs,
   std::vector<double> issueNs(chip.cores() / perTile, 0);
   std::vector<Place> places(items.size());
   std::vector<int64_t> at(items.size());
-  double total = 0, before = 0;
-  for (const Item &item : items)
-    total += share(item, limitNs, sharing);
-  double scale = total > 0 ? span / total : 0;
+  // Where in the walk each item is wanted: in proportion to what comes before.
+  std::vector<double> before(items.size() + 1, 0);
+  for (size_t i = 0; i < items.size(); ++i)
+    before[i + 1] = before[i] + share(items[i], limitNs, sharing);
+  double scale = before.back() > 0 ? span / before.back() : 0;
   auto size = static_cast<int64_t>(walk.size());
-  for (size_t i = 0; i < items.size(); ++i) {
+  for (size_t i : orderOf(items, limitNs, sharing)) {
     const Item &item = items[i];
     int64_t start =
         item.near >= 0
             ? at[item.near]
-            : std::min(size - 1, static_cast<int64_t>(before * scale));
-    before += share(item, limitNs, sharing);
+            : std::min(size - 1, static_cast<int64_t>(before[i] * scale));
     bool found = false;
     for (int64_t d = 0; d < size && !found; ++d)
       for (int64_t to : {start + d, start - d}) {

@@ -29,8 +29,8 @@ namespace cimc::mapping {
 /// One stream.
 struct Item {
   Load load;
-  /// The stream whose core it should share (what it reads is made there); -1
-  /// for one that takes its place in the order.
+  /// The stream whose core it should share (what it reads is made there), an
+  /// earlier item; -1 for one that takes its place in the order.
   int64_t near = -1;
   /// Port time of rows that it reads where they are made as long as it does
   /// share that core; part of load.inNs, and not of the maker's load.outNs.
@@ -90,6 +90,8 @@ private:
   bool tryCore(const Item &item, Core &core, double &issueNs, Core *maker,
                double limitNs, Sharing sharing, Memory memory,
                Place &place) const;
+  std::vector<size_t> orderOf(const std::vector<Item> &items, double limitNs,
+                              Sharing sharing) const;
   std::optional<std::vector<Place>> packInto(const std::vector<Item> &items,
                                              double limitNs, Sharing sharing,
                                              Memory memory, double span);

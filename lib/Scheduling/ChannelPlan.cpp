@@ -108,13 +108,19 @@ RowForm ChannelPlan::form(Value value) const {
 // Chunks
 //===----------------------------------------------------------------------===//
 
+static bool relaysSums(Operation *op) {
+  return isa<cim::ReshapeOp>(op) && op->hasAttr(cim::kCopyAttrName) &&
+         op->getOperand(0).getDefiningOp<cim::MvmOp>() &&
+         op->getOperand(0).getType() == op->getResult(0).getType();
+}
+
 void ChannelPlan::chooseChunks(func::FuncOp function, const ChipSpec &chip) {
   // A chunk is a quarter of the core's own SRAM, so that the two in a ring
   // leave room for constants.
   int64_t limit = std::max<int64_t>(chip.coreBytes() / 4, 256);
   llvm::SetVector<Operation *> candidates;
   function.walk([&](Operation *op) {
-    if (isa<cim::MvmOp, cim::SumOp>(op))
+    if (isa<cim::MvmOp, cim::SumOp>(op) || relaysSums(op))
       candidates.insert(op);
   });
   auto fits = [&](Operation *op) {

@@ -254,7 +254,7 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
   in.consumer = source.consumer;
   in.selected = cim::selectedRows(operand.get());
   in.rows = in.selected.of({1, 1, 1});
-  in.total = in.selected.rows;
+  in.total = in.selected.rows * from.chunks;
   Output out;
   if (source.channel >= 0) {
     // The rows of the result as they lie in the operand's: in the same row,
@@ -294,7 +294,7 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
   out.destinations = plan.destinations(result);
   if (whole)
     waitAll(in);
-  loop(form.rows, [&] {
+  loop(form.rows * form.chunks, [&] {
     if (!whole)
       waitRow(in);
     end(out, whole ? Affine{0, 1, 0} : rowOf(in));
@@ -304,7 +304,7 @@ void StreamEmitter::emitReshape(cim::ReshapeOp op) {
   if (whole)
     freeAll(in);
   else
-    freeRest(in, form.rows);
+    freeRest(in, form.rows * form.chunks);
 }
 
 void StreamEmitter::emitRowConcat(cim::ConcatOp op) {

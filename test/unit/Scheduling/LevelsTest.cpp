@@ -200,28 +200,30 @@ TEST_CASE("sums of a wide row pass in chunks") {
   // 53 pixels x 64 channels x 4 bytes are more than the 8 KB of a chunk.
   std::string mvm = "{weights = @w, window = " + window(1, 1, 0) +
                     ", n_begin = 0 : i64, pad_value = 0 : i64, ";
+  std::string sums = "tensor<3x53x64xi32>";
   for (int other : {0, 5})
-    check(
-        weights("w", 8, 64) +
-        function(
-            "%x: tensor<3x53x8xi8>", "tensor<3x53x64xi8>",
-            "  %a = cim.mvm %x " + mvm +
-                "k_begin = 0 : i64, k_size = 5 : i64, macros = array<i64: 0>, "
-                "core = 0 : i64} : (tensor<3x53x8xi8>) -> tensor<3x53x64xi32>\n"
-                "  %b = cim.mvm %x " +
-                mvm +
-                "k_begin = 5 : i64, k_size = 3 : i64, macros = array<i64: 1>, "
-                "core = " +
-                std::to_string(other) +
-                " : i64} : (tensor<3x53x8xi8>) -> tensor<3x53x64xi32>\n"
-                "  %s = cim.sum %a, %b {core = 0 : i64} : "
-                "(tensor<3x53x64xi32>, tensor<3x53x64xi32>) -> "
-                "tensor<3x53x64xi32>\n"
-                "  %y = cim.requantize %s {" +
-                constants(64) +
-                ", core = 0 : i64} : (tensor<3x53x64xi32>) -> "
-                "tensor<3x53x64xi8>\n",
-            "%y"));
+    for (bool relayed : {false, true}) {
+      std::string core = "core = " + std::to_string(other) + " : i64}";
+      check(weights("w", 8, 64) +
+            function(
+                "%x: tensor<3x53x8xi8>", "tensor<3x53x64xi8>",
+                "  %a = cim.mvm %x " + mvm +
+                    "k_begin = 0 : i64, k_size = 5 : i64, macros = array<i64: "
+                    "0>, core = 0 : i64} : (tensor<3x53x8xi8>) -> " +
+                    sums + "\n  %b = cim.mvm %x " + mvm +
+                    "k_begin = 5 : i64, k_size = 3 : i64, macros = array<i64: "
+                    "1>, " +
+                    core + " : (tensor<3x53x8xi8>) -> " + sums + "\n" +
+                    (relayed ? "  %c = cim.reshape %b {cim.copy, " + core +
+                                   " : (" + sums + ") -> " + sums + "\n"
+                             : "") +
+                    "  %s = cim.sum %a, " + (relayed ? "%c" : "%b") +
+                    " {core = 0 : i64} : (" + sums + ", " + sums + ") -> " +
+                    sums + "\n  %y = cim.requantize %s {" + constants(64) +
+                    ", core = 0 : i64} : (" + sums +
+                    ") -> tensor<3x53x64xi8>\n",
+                "%y"));
+    }
 }
 
 TEST_CASE("a residual block over three cores") {
