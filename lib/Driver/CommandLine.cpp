@@ -241,8 +241,9 @@ cimc::parseCommandLine(const std::vector<std::string> &args) {
     return line;
   llvm::StringRef operands = command->operands;
   if (line.operands.empty() && !operands.empty() && operands[0] != '[')
-    return usage(fmt::format("cimc {}: no {} given; see 'cimc {} --help'",
-                             command->name, command->operands, command->name));
+    return usage(
+        fmt::format("cimc {}: no {} given; see 'cimc {} --help'", command->name,
+                    operands.split(' ').first.rtrim('.').str(), command->name));
   bool isMany = operands.ends_with("...") || operands.ends_with("...]");
   size_t most = operands.empty() ? 0 : 1;
   if (line.operands.size() > most && !isMany)

@@ -24,6 +24,8 @@ struct CommandOutput {
 };
 
 Status compileCommand(const CommandLine &line, CommandOutput &output);
+/// Compiles several models into one program.
+Status compileNetworks(const CommandLine &line, CommandOutput &output);
 Status runCommand(const CommandLine &line, CommandOutput &output);
 Status quantizeCommand(const CommandLine &line, CommandOutput &output);
 Status inspectCommand(const CommandLine &line, CommandOutput &output);
@@ -52,6 +54,12 @@ void clearProgress();
 
 /// Loads a .cimx file; its size in bytes goes to `bytes`.
 Result<Program> loadProgram(const std::string &path, int64_t *bytes = nullptr);
+
+/// The same of a command line's first operand; of several networks the one that
+/// --network names, or all.
+Result<Program> loadProgram(const CommandLine &line, int64_t *bytes = nullptr);
+/// A Usage error where --network is given with a model instead.
+Status checkNoNetwork(const CommandLine &line);
 
 } // namespace cimc
 

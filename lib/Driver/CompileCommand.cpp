@@ -421,6 +421,8 @@ Status cimc::saveTable(const CommandLine &line,
 //===----------------------------------------------------------------------===//
 
 Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
+  if (line.operands.size() > 1)
+    return compileNetworks(line, output);
   const std::string &model = line.operands[0];
   Result<CompileOptions> parsed = compileOptions(line);
   if (!parsed)

@@ -256,11 +256,13 @@ static Status open(const CommandLine &line, CompileOptions &options,
         return usage(fmt::format("'{}' is compiled already: --chip, --mode, "
                                  "--precision and --calibrate are for models",
                                  path));
-    Result<Program> program = loadProgram(path);
+    Result<Program> program = loadProgram(line);
     if (!program)
       return program.takeError();
     subject.program = std::move(*program);
   } else {
+    if (Status status = checkNoNetwork(line); !status)
+      return status;
     if (Status status = compileModel(path, options, subject.compilation);
         !status)
       return status;

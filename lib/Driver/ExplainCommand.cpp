@@ -218,12 +218,14 @@ static Status explain(const CommandLine &line, Explained &explained,
     return kind.takeError();
   bool isProgram = *kind == FileKind::Program;
   if (isProgram) {
-    Result<Program> program = loadProgram(path);
+    Result<Program> program = loadProgram(line);
     if (!program)
       return program.takeError();
     explained.program = std::move(*program);
   } else {
-    Status status = compileExplained(path, explained);
+    Status status = checkNoNetwork(line);
+    if (status)
+      status = compileExplained(path, explained);
     output.messages = explained.compilation.messages;
     if (!status)
       return status;

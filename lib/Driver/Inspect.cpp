@@ -89,6 +89,9 @@ std::string cimc::inspect(const Program &program, int64_t programBytes) {
       program.macrosUsed()
           ? 100.0 * double(cells) / double(program.macrosUsed() * macroCells)
           : 0.0);
+  for (const Network &network : program.networks)
+    text += fmt::format("network  {}: {} cores\n", network.name,
+                        network.cores.size());
   for (bool outputs : {false, true})
     for (const ModelIO &io : programIO(program, outputs))
       text += fmt::format("{:<9}{}: {} of {}\n", outputs ? "output" : "input",
@@ -123,7 +126,11 @@ Json cimc::inspectJson(const Program &program, int64_t programBytes) {
                      {"streams", use.streams},
                      {"instructions", use.instructions},
                      {"layers", use.layers}});
+  Json networks = Json::array();
+  for (const Network &network : program.networks)
+    networks.push_back({{"name", network.name}, {"cores", network.cores}});
   return Json{{"model", program.model},
+              {"networks", std::move(networks)},
               {"chip", program.chip.name},
               {"program_bytes", programBytes},
               {"instructions", program.instructionCount()},

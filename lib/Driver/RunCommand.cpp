@@ -231,12 +231,14 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
                                  "--calibrate, --input-shape, --dim) are for "
                                  "models",
                                  path));
-    Result<Program> program = loadProgram(path);
+    Result<Program> program = loadProgram(line);
     if (!program)
       return program.takeError();
     machine.program = std::move(*program);
     if (Status status = simulate(machine, line); !status)
       return status;
+  } else if (Status status = checkNoNetwork(line); !status) {
+    return status;
   } else if (Status status = evaluate(line, level, machine, output); !status) {
     clearProgress();
     return status;

@@ -37,6 +37,25 @@ Result<Program> cimc::loadProgram(const std::string &path, int64_t *bytes) {
                      content->size(), path);
 }
 
+Result<Program> cimc::loadProgram(const CommandLine &line, int64_t *bytes) {
+  Result<Program> program = loadProgram(line.operands[0], bytes);
+  if (!program || !line.has(Option::Network))
+    return program;
+  Result<Program> one = extract(*program, line.get(Option::Network));
+  if (!one)
+    return Error{one.error().code, "--network: " + one.error().message};
+  return one;
+}
+
+Status cimc::checkNoNetwork(const CommandLine &line) {
+  if (!line.has(Option::Network))
+    return {};
+  return Error{ExitCode::Usage,
+               fmt::format("--network chooses from a program of several "
+                           "networks; '{}' is a model",
+                           line.operands[0])};
+}
+
 Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
   const std::string &model = line.operands[0];
   Result<CompileOptions> parsed = compileOptions(line);
@@ -120,7 +139,7 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
 
 Status cimc::inspectCommand(const CommandLine &line, CommandOutput &output) {
   int64_t bytes = 0;
-  Result<Program> program = loadProgram(line.operands[0], &bytes);
+  Result<Program> program = loadProgram(line, &bytes);
   if (!program)
     return program.takeError();
   output.text = inspect(*program, bytes);

@@ -101,8 +101,10 @@ void Traffic::improve(int64_t tries, uint64_t seed) {
   state = std::max<uint64_t>((seed + 1) * 0x9e3779b97f4a7c15, 1);
   auto cores = static_cast<int64_t>(positions.size());
   std::vector<int64_t> hot; // messages over the busiest link
+  // Looking for it must not cost more than the tries, on chips of any size.
+  auto between = std::max<int64_t>(128, static_cast<int64_t>(busy.size()) / 64);
   for (int64_t i = 0; i < tries; ++i) {
-    if (i % 128 == 0) {
+    if (i % between == 0) {
       hot.clear();
       auto busiest = static_cast<int64_t>(
           std::max_element(busy.begin(), busy.end()) - busy.begin());

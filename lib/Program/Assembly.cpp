@@ -69,6 +69,9 @@ std::string cimc::disassemble(const Program &program, bool complete) {
                                 quoted(program.chip.name));
   if (complete)
     out += "chip\n" + printChip(program.chip) + "end\n";
+  for (const Network &network : program.networks)
+    out += fmt::format("network {} cores={}\n", quoted(network.name),
+                       listed(network.cores));
   for (const IOBinding &io : program.ios)
     out += fmt::format("{} {} type={} shape={} perm={} channels={}\n",
                        io.isOutput ? "output" : "input", quoted(io.name),
@@ -172,6 +175,7 @@ private:
   Status readLine();
   Status readChip();
   Status readIO();
+  Status readNetwork();
   Status readRepair();
   Status readRecord(const isa::RecordInfo &info);
   template <typename T> Status readBytes(size_t count, std::vector<T> &out);
@@ -353,6 +357,21 @@ Status Assembler::readIO() {
   return {};
 }
 
+Status Assembler::readNetwork() {
+  Network network;
+  if (words.size() < 2)
+    return fail("a name must follow");
+  std::vector<std::string_view> values;
+  for (Status status :
+       {readString(words[1], network.name), readValues(2, {"cores"}, values)})
+    if (!status)
+      return status;
+  if (Status status = readList(values[0], network.cores); !status)
+    return status;
+  program.networks.push_back(std::move(network));
+  return {};
+}
+
 Status Assembler::readRepair() {
   MacroRepair repair;
   std::vector<std::string_view> values;
@@ -413,6 +432,8 @@ Status Assembler::readLine() {
     return readRecord(*info);
   if (word == "input" || word == "output")
     return readIO();
+  if (word == "network")
+    return readNetwork();
   if (word == "repair")
     return readRepair();
   if (word == "chip")

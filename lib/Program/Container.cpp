@@ -69,8 +69,17 @@ std::vector<uint8_t> writeSection(const Program &program, size_t section) {
     std::string model =
         nlohmann::json(program.model)
             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    std::string text = fmt::format("{{\"model\": {},\n\"chip\": {}}}\n", model,
-                                   printChip(program.chip));
+    std::string networks;
+    for (const Network &network : program.networks)
+      networks += fmt::format(
+          "{}{{\"name\": {}, \"cores\": [{}]}}", networks.empty() ? "" : ", ",
+          nlohmann::json(network.name)
+              .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+          fmt::join(network.cores, ", "));
+    if (!networks.empty())
+      networks = fmt::format("\"networks\": [{}],\n", networks);
+    std::string text = fmt::format("{{\"model\": {},\n{}\"chip\": {}}}\n",
+                                   model, networks, printChip(program.chip));
     out.bytes.assign(text.begin(), text.end());
     break;
   }
@@ -245,6 +254,20 @@ Status ContainerReader::readMeta(ByteReader &in) {
       !chip->is_object())
     return fail(0, "\"model\" or \"chip\" is missing");
   program.model = model->get<std::string>();
+  for (const nlohmann::json &entry :
+       meta.value("networks", nlohmann::json::array())) {
+    bool isNetwork = entry.is_object() && entry.contains("name") &&
+                     entry["name"].is_string() && entry.contains("cores") &&
+                     entry["cores"].is_array();
+    for (size_t i = 0; isNetwork && i < entry["cores"].size(); ++i)
+      isNetwork = entry["cores"][i].is_number_unsigned() &&
+                  entry["cores"][i].get<uint64_t>() <= UINT32_MAX;
+    if (!isNetwork)
+      return fail(0, "a network is not {\"name\": \"...\", \"cores\": "
+                     "[numbers]}");
+    program.networks.push_back({entry["name"].get<std::string>(),
+                                entry["cores"].get<std::vector<uint32_t>>()});
+  }
   Result<ChipSpec> spec = parseChip(
       chip->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
       "chip");

@@ -441,7 +441,10 @@ Status Verifier::run() {
 
 } // namespace
 
-Status cimc::verify(const Program &program) { return Verifier(program).run(); }
+Status cimc::verify(const Program &program) {
+  Status status = Verifier(program).run();
+  return status ? verifyNetworks(program) : status;
+}
 
 Result<Program> cimc::verified(Program program, const std::string &origin) {
   if (Status status = verify(program); !status)

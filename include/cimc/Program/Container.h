@@ -14,7 +14,8 @@
 //   u32 0
 //   the sections, without gaps, in this order:
 //
-//   META      JSON: "model", "chip" (a chip file)
+//   META      JSON: "model", "chip" (a chip file); of several networks also
+//             "networks", a list of {"name", "cores" (their numbers)}
 //   CHANNELS  u32 count, channel records
 //   CORES     u32 count; for each u32 id, u32 views, u32 windows, u32 patterns,
 //             those records, u32 streams; for each stream u32 instructions,

@@ -77,6 +77,14 @@ struct MacroRepair {
   std::vector<uint16_t> rotations;
 };
 
+/// One of several networks that are on the chip at once, with cores of its own.
+/// Its inputs and outputs are those whose names begin with its name and '/'; so
+/// do the names of its layers.
+struct Network {
+  std::string name;
+  std::vector<uint32_t> cores; ///< ascending
+};
+
 struct Program {
   ChipSpec chip;
   std::string model; ///< name of the source model
@@ -84,11 +92,25 @@ struct Program {
   std::vector<CoreProgram> cores;
   std::vector<IOBinding> ios;
   std::vector<MacroRepair> repairs; ///< by core and macro; most need none
+  std::vector<Network> networks;    ///< where there are several
 
   /// Static instructions, descriptors not counted.
   int64_t instructionCount() const;
   int64_t macrosUsed() const;
 };
+
+/// One program of several for the same chip, which use no core in common and
+/// have different models' names; these become the networks' names. Running it
+/// runs all of them.
+Program join(std::vector<Program> programs, std::string name);
+
+/// The program of one of its networks, as it was before it was joined but for
+/// the numbers of channels; a Usage error where there is none of that name.
+Program extract(const Program &program, const Network &network);
+Result<Program> extract(const Program &program, const std::string &name);
+
+/// Proves that the networks of a program share nothing: `verify` does, too.
+Status verifyNetworks(const Program &program);
 
 /// Proves that executing the program is safe: operands, addresses, loop
 /// bounds, channel pairing and counts, macro capacity, no deadlock.
