@@ -112,7 +112,7 @@ LogicalResult Placer::place(func::FuncOp function) {
   if (std::optional<PackedPeriod> packed = packTightly(packer, graph.items)) {
     Traffic traffic = graph.traffic(packed->places);
     if (traffic.busiestNs() > packed->periodNs * kFreeLinks)
-      traffic.improve(kTriesPerCore * chip.cores(), seed);
+      traffic.improve(kTriesPerCore * traffic.coresToTry(), seed);
     for (Place &place : packed->places)
       place.core = traffic.coreOf(place.core);
     set(graph, packed->places);

@@ -346,7 +346,7 @@ std::optional<Outcome> Replicator::outcome(const Choice &choice, bool links) {
       if (links) {
         Traffic traffic = graph.traffic(packed->places);
         if (traffic.busiestNs() > packed->periodNs)
-          traffic.improve(kTriesPerCore * chip.cores(), seed);
+          traffic.improve(kTriesPerCore * traffic.coresToTry(), seed);
         result->periodNs = std::max(packed->periodNs, traffic.busiestNs());
       }
     }

@@ -13,6 +13,7 @@
 #include "mlir/IR/Matchers.h"
 
 #include <algorithm>
+#include <array>
 
 using namespace mlir;
 
@@ -153,17 +154,25 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   int64_t channels = depthwise ? 1 : form.channels * matrix.groups;
   int64_t K = kh * kw * channels;
   ByteMatrices cells(K * N);
-  for (int64_t n = 0; n < N; ++n) {
-    int64_t sum = 0;
-    int64_t first = depthwise ? 0 : n / matrix.columns * form.channels;
+  // Some columns at a time: weights of neighbouring columns lie side by side in
+  // one or both matrices, and all of a column far from each other.
+  constexpr int64_t kColumns = 64;
+  for (int64_t begin = 0; begin < N; begin += kColumns) {
+    int64_t end = std::min(begin + kColumns, N);
+    std::array<int64_t, kColumns> sums{}, first{}; // by column
+    for (int64_t n = begin; n < end && !depthwise; ++n)
+      first[n - begin] = n / matrix.columns * form.channels;
     for (int64_t i = 0; i < kh; ++i)
       for (int64_t j = 0; j < kw; ++j)
-        for (int64_t c = 0; c < form.channels; ++c) {
-          int64_t w = weights.at(n, form.weight(matrix, n, i, j, c));
-          cells.set(((i * kw + j) * channels + first + c) * N + n, w);
-          sum += w;
-        }
-    fold(n, sum);
+        for (int64_t c = 0; c < form.channels; ++c)
+          for (int64_t n = begin; n < end; ++n) {
+            int64_t w = weights.at(n, form.weight(matrix, n, i, j, c));
+            int64_t k = (i * kw + j) * channels + first[n - begin] + c;
+            cells.set(k * N + n, w);
+            sums[n - begin] += w;
+          }
+    for (int64_t n = begin; n < end; ++n)
+      fold(n, sums[n - begin]);
   }
   auto add = [&](ArrayRef<Value> terms) { return sum(loc, terms); };
   SmallVector<Value> parts, terms;

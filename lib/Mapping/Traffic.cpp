@@ -13,6 +13,10 @@
 
 namespace cimc::mapping {
 
+/// Of a chip that is nearly empty only so many cores count for each that is
+/// used: changing empty ones with each other gains nothing.
+static constexpr int64_t kEmptyCores = 32;
+
 Traffic::Traffic(const CostModel &costs, std::vector<Message> list)
     : costs(costs), messages(std::move(list)), with(costs.chip().cores()),
       positions(costs.chip().cores()), occupant(costs.chip().cores()),
@@ -95,6 +99,12 @@ int64_t Traffic::goal(int64_t core) {
   int64_t place =
       coreOf(std::max<int64_t>(other, 0)) + random(2 * reach + 1) - reach;
   return std::clamp<int64_t>(place, 0, cores - 1);
+}
+
+int64_t Traffic::coresToTry() const {
+  int64_t inUse = std::count_if(with.begin(), with.end(),
+                                [](const auto &of) { return !of.empty(); });
+  return std::min(static_cast<int64_t>(positions.size()), kEmptyCores * inUse);
 }
 
 void Traffic::improve(int64_t tries, uint64_t seed) {

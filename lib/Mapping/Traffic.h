@@ -38,6 +38,8 @@ public:
   /// The time the busiest link is taken.
   double busiestNs() const;
 
+  /// For how many cores swaps are worth trying.
+  int64_t coresToTry() const;
   /// Lets cores change places, trying `tries` swaps that `seed` chooses.
   void improve(int64_t tries, uint64_t seed);
 
