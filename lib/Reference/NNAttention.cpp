@@ -144,7 +144,7 @@ std::optional<EvaluatedAll> evaluateAttention(Operation *op, Operands in,
   return Family{op, in, out}
       .add<nn::AttentionOp>(attention)
       .add<nn::RotaryEmbeddingOp>(rotaryEmbedding)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

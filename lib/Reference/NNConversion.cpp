@@ -303,7 +303,7 @@ std::optional<EvaluatedAll> evaluateConversion(Operation *op, Operands in,
       .add<nn::DequantizeOp>(dequantize)
       .add<nn::CastOp>(cast)
       .add<nn::BitCastOp>(bitCast)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

@@ -106,9 +106,9 @@ struct ConvShape {
   }
 };
 
+/// `to` is zero wherever no pixel comes.
 template <typename T>
 void layOutChannel(const ConvShape &s, const T *x, T *to) {
-  std::fill_n(to, s.laidOutPixels(), T(0));
   for (int64_t z = 0; z < s.in[0]; ++z)
     for (int64_t y = 0; y < s.in[1]; ++y, x += s.in[2]) {
       T *row =
@@ -127,27 +127,24 @@ void layOutChannel(const ConvShape &s, const T *x, T *to) {
     }
 }
 
-/// Adds to the results of one output channel its bias.
+/// What happens to sums of one output channel once they are complete.
 template <typename Sum>
-void addBias(Sum *sums, int64_t pixels, const Sum *bias, int64_t channel) {
-  if (!bias)
-    return;
-  Sum value = bias[channel];
-  for (int64_t i = 0; i < pixels; ++i)
-    sums[i] += value;
-}
+using Finish =
+    llvm::function_ref<void(Sum *sums, int64_t pixels, int64_t channel)>;
+void leave(int32_t *, int64_t, int64_t) {}
 
-/// One input channel per group. With a vertical stride of 1 all rows are one
+/// One input channel per group. Short rows with a vertical stride of 1 are one
 /// run of sums, of which those between the rows are thrown away.
 template <typename T, typename Sum>
 void convolveDepthwise(const ConvShape &s, const T *sample, const T *weight,
-                       const Sum *bias, Sum *sums) {
+                       Finish<Sum> finish, Sum *sums) {
   std::vector<int64_t> offsets;
   for (int64_t tap = 0; tap < s.taps(); ++tap)
     offsets.push_back(s.tapOffset(tap));
-  bool oneRun = s.out[0] == 1 && s.stride[1] == 1;
+  constexpr int64_t shortRow = 48;
   int64_t rows = s.outRows(), width = s.out[2];
-  int64_t run = oneRun ? (rows - 1) * s.rowLength() + width : width;
+  bool oneRun = s.out[0] == 1 && s.stride[1] == 1 && width < shortRow;
+  int64_t run = oneRun ? (rows - 1) * s.rowLength() + width : 0;
   inParallel(s.outputs, s.work(), [&](int64_t begin, int64_t end) {
     std::vector<T> buffer(s.isLaidOut() ? 0 : s.laidOutPixels());
     std::vector<Sum> runSums(run);
@@ -161,14 +158,20 @@ void convolveDepthwise(const ConvShape &s, const T *sample, const T *weight,
         channel = buffer.data();
       held = c;
       Sum *result = sums + m * s.outPixels();
-      for (int64_t row = 0; row < rows; row += oneRun ? rows : 1) {
-        windowSums(run, s.taps(), weight + m * s.taps(), offsets.data(),
-                   channel + s.rowPosition(row), runSums.data());
-        for (int64_t r = 0; r < (oneRun ? rows : 1); ++r)
-          std::memcpy(result + (row + r) * width,
-                      runSums.data() + r * s.rowLength(), width * sizeof(Sum));
+      const T *taps = weight + m * s.taps();
+      if (oneRun) {
+        windowSums(run, s.taps(), taps, offsets.data(), channel,
+                   runSums.data());
+        for (int64_t row = 0; row < rows; ++row)
+          std::memcpy(result + row * width,
+                      runSums.data() + row * s.rowLength(),
+                      width * sizeof(Sum));
+      } else {
+        for (int64_t row = 0; row < rows; ++row)
+          windowSums(width, s.taps(), taps, offsets.data(),
+                     channel + s.rowPosition(row), result + row * width);
       }
-      addBias(result, s.outPixels(), bias, m);
+      finish(result, s.outPixels(), m);
     }
   });
 }
@@ -177,7 +180,7 @@ void convolveDepthwise(const ConvShape &s, const T *sample, const T *weight,
 /// share rows where there are many pixels, else output channels.
 template <typename T, typename Sum>
 void convolveGroups(const ConvShape &s, const T *sample, const T *weight,
-                    const Sum *bias, Sum *sums) {
+                    Finish<Sum> finish, Sum *sums) {
   std::vector<T> buffer;
   if (!s.isLaidOut()) {
     buffer.resize(s.channels * s.laidOutPixels());
@@ -193,10 +196,12 @@ void convolveGroups(const ConvShape &s, const T *sample, const T *weight,
   int64_t rows = s.outRows(), width = s.out[2];
   bool direct =
       s.taps() == 1 && s.isLaidOut() && s.stride[0] == 1 && s.stride[1] == 1;
+  // A block's columns, or its results where no columns are gathered, stay in a
+  // cache.
   constexpr int64_t blockElements = 1 << 17, pixelsOfAThread = 128;
-  int64_t rowElements = std::max<int64_t>(depth * width, 1);
-  int64_t blockRows =
-      direct ? rows : std::max<int64_t>(1, blockElements / rowElements);
+  int64_t rowElements =
+      std::max<int64_t>((direct ? s.groupOutputs() : depth) * width, 1);
+  int64_t blockRows = std::max<int64_t>(1, blockElements / rowElements);
   bool shareRows = s.outPixels() >= pixelsOfAThread * ThreadBudget::threads();
   int64_t groupWork = s.work() / s.group;
 
@@ -212,7 +217,7 @@ void convolveGroups(const ConvShape &s, const T *sample, const T *weight,
            MatrixRef<const T>{weight + first * depth, depth, 1}, columns,
            MatrixRef<Sum>{results, s.outPixels(), 1});
       for (int64_t m = first; m < last; ++m)
-        addBias(results + (m - first) * s.outPixels(), count * width, bias, m);
+        finish(results + (m - first) * s.outPixels(), count * width, m);
     };
     auto gatherColumns = [&](int64_t row, int64_t count, T *to) {
       for (int64_t c = 0; c < s.groupChannels(); ++c)
@@ -252,16 +257,16 @@ void convolveGroups(const ConvShape &s, const T *sample, const T *weight,
   }
 }
 
-/// sums[m][pixel] of one sample, plus bias[m] unless that is null.
+/// sums[m][pixel] of one sample, finished.
 template <typename T, typename Sum>
 void convolve(const ConvShape &s, const T *sample, const T *weight,
-              const Sum *bias, Sum *sums) {
+              Finish<Sum> finish, Sum *sums) {
   if (s.outputs == 0 || s.outPixels() == 0)
     return;
   if (s.groupChannels() == 1 && s.group > 1)
-    convolveDepthwise(s, sample, weight, bias, sums);
+    convolveDepthwise(s, sample, weight, finish, sums);
   else
-    convolveGroups(s, sample, weight, bias, sums);
+    convolveGroups(s, sample, weight, finish, sums);
 }
 
 std::optional<ConvShape> convShape(nn::ConvOp op, const TensorInfo &input,
@@ -314,7 +319,7 @@ std::vector<int32_t> accumulate(const ConvShape &s,
   for (const IntegerPlane &x : inputs) {
     const int16_t *from = x.values.data() + sample * s.channels * s.inPixels();
     for (const IntegerPlane &w : weights) {
-      convolve<int16_t, int32_t>(s, from, w.values.data(), nullptr,
+      convolve<int16_t, int32_t>(s, from, w.values.data(), leave,
                                  simple ? sums.data() : part.data());
       uint32_t factor = static_cast<uint32_t>(x.factor * w.factor);
       for (size_t i = 0; i < part.size(); ++i)
@@ -374,7 +379,7 @@ HostTensor rangedConvolution(nn::ConvOp op, ConvShape s, Operands in,
           std::fill(sums.begin(), sums.end(), 0);
           for (const IntegerPlane &w : planes) {
             convolve<int16_t, int32_t>(one, integers.data(), w.values.data(),
-                                       nullptr, part.data());
+                                       leave, part.data());
             for (size_t i = 0; i < sums.size(); ++i)
               sums[i] = numerics::addWrapping(sums[i], part[i] * w.factor);
           }
@@ -394,7 +399,8 @@ HostTensor rangedConvolution(nn::ConvOp op, ConvShape s, Operands in,
 
 /// Float: products summed in gemm's order, then the bias. Quantized: R1 to R3
 /// with a multiplier for each output channel.
-Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out) {
+Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out,
+                      nn::ElementwiseOpInterface function) {
   const TensorInfo &input = in[0].info, &weight = in[1].info;
   std::optional<ConvShape> shape = convShape(op, input, weight, out);
   if (!shape)
@@ -407,16 +413,25 @@ Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out) {
   if (bias && bias->info.size() != s.outputs)
     return failure(op, "the bias must have one element per output channel",
                    ExitCode::InvalidInput);
-  HostTensor result(out.dtype, out.shape);
+  HostTensor result = HostTensor::unwritten(out.dtype, out.shape);
   int64_t pixels = s.outPixels(), sampleSize = s.outputs * pixels;
 
   if (input.isFloat() && weight.isFloat() && out.isFloat()) {
     if (bias && !bias->info.isFloat())
       return failure(op, "the bias of a float convolution must be f32");
+    auto finish = [&](float *sums, int64_t n, int64_t channel) {
+      if (bias)
+        for (int64_t i = 0; i < n; ++i)
+          sums[i] += bias->as<float>()[channel];
+      if (function)
+        numerics::applyToAll(function.getFunction(), sums, sums, n,
+                             function.getParameters().alpha,
+                             function.getParameters().beta);
+    };
     for (int64_t n = 0; n < input.shape[0]; ++n)
-      convolve(s, in[0].as<float>() + n * s.channels * s.inPixels(),
-               in[1].as<float>(), bias ? bias->as<float>() : nullptr,
-               result.as<float>() + n * sampleSize);
+      convolve<float, float>(
+          s, in[0].as<float>() + n * s.channels * s.inPixels(),
+          in[1].as<float>(), finish, result.as<float>() + n * sampleSize);
     return result;
   }
 
@@ -437,7 +452,7 @@ Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out) {
       return failure(op, "multiplies plain integers of at most 16 bits");
     for (int64_t n = 0; n < input.shape[0]; ++n)
       convolve<int16_t, int32_t>(s, x->data() + n * s.channels * s.inPixels(),
-                                 w->data(), nullptr,
+                                 w->data(), leave,
                                  result.as<int32_t>() + n * sampleSize);
     return result;
   }

@@ -249,7 +249,7 @@ std::optional<EvaluatedAll> evaluateElementwise(Operation *op, Operands in,
   return Family{op, in, out}
       .add<nn::ElementwiseOpInterface>(elementwise)
       .add<nn::WhereOp>(where)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

@@ -41,6 +41,19 @@ Result<func::FuncOp> findEntry(ModuleOp module) {
           " functions with a body; name the network's function 'main'"};
 }
 
+/// The function that is all that happens to the results of a float convolution,
+/// which applies it to them while they are at hand; null where there is none.
+static nn::ElementwiseOpInterface onlyFunctionOf(nn::ConvOp op) {
+  auto isFloat = [](Type type) { return getElementTypeOrSelf(type).isF32(); };
+  if (!op->hasOneUse() || !isFloat(op.getType()) ||
+      !llvm::all_of(op->getOperandTypes(), isFloat))
+    return nullptr;
+  auto function = dyn_cast<nn::ElementwiseOpInterface>(*op->user_begin());
+  bool isUnary = function && function->getNumOperands() == 1;
+  return isUnary && op.getType() == function->getResult(0).getType() ? function
+                                                                     : nullptr;
+}
+
 /// The result types of an operation decide with the operands' how it computes.
 static EvaluatedAll evaluate(Operation *op, Operands in) {
   SmallVector<TensorInfo> out;
@@ -62,6 +75,21 @@ static EvaluatedAll evaluate(Operation *op, Operands in) {
   return failure(op, "is not an operation of the nn level");
 }
 
+/// A convolution whose results a function is applied to.
+static EvaluatedAll evaluateConvolution(nn::ConvOp op, Operands in,
+                                        nn::ElementwiseOpInterface function) {
+  std::optional<TensorInfo> out = describe(op.getType());
+  if (!out)
+    return failure(op, "its result type is not a static tensor of a known "
+                       "element type");
+  Evaluated result = convolution(op, in, *out, function);
+  if (!result)
+    return result.takeError();
+  std::vector<HostTensor> results;
+  results.push_back(std::move(*result));
+  return results;
+}
+
 HostTensor reference::resultIn(Operands in, const TensorInfo &out) {
   for (const Operand &operand : in) {
     if (!operand.spare || operand.info.dtype != out.dtype ||
@@ -71,7 +99,7 @@ HostTensor reference::resultIn(Operands in, const TensorInfo &out) {
     result.shape = out.shape;
     return result;
   }
-  return HostTensor(out.dtype, out.shape);
+  return HostTensor::unwritten(out.dtype, out.shape);
 }
 
 /// A tensor that a caller gave, checked against the type it stands for.
@@ -126,6 +154,8 @@ public:
   Status run(Operation *op) {
     if (auto constant = dyn_cast<nn::ConstantOp>(op))
       return addConstant(constant);
+    if (isa<nn::ElementwiseOpInterface>(op) && slots.contains(op->getResult(0)))
+      return {}; // with the convolution before it
     SmallVector<Operand> in;
     for (Value value : op->getOperands()) {
       auto found = slots.find(value);
@@ -136,12 +166,17 @@ public:
                   slot.data == slot.owned.data.data();
       in.push_back({slot.info, slot.data, last ? &slot.owned : nullptr});
     }
-    EvaluatedAll results = evaluate(op, in);
+    // Observers see every value.
+    auto conv = observer ? nullptr : dyn_cast<nn::ConvOp>(op);
+    nn::ElementwiseOpInterface function = conv ? onlyFunctionOf(conv) : nullptr;
+    EvaluatedAll results =
+        function ? evaluateConvolution(conv, in, function) : evaluate(op, in);
     if (!results)
       return results.takeError();
     for (Value value : op->getOperands())
       release(value);
-    for (auto [value, tensor] : llvm::zip(op->getResults(), *results)) {
+    Operation *defining = function ? function.getOperation() : op;
+    for (auto [value, tensor] : llvm::zip(defining->getResults(), *results)) {
       if (observer)
         observer(value, tensor);
       if (value.use_empty())

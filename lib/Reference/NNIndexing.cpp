@@ -397,7 +397,7 @@ std::optional<EvaluatedAll> evaluateIndexing(Operation *op, Operands in,
       .add<nn::CacheUpdateOp>(cacheUpdate)
       .add<nn::ReverseSequenceOp>(reverseSequence)
       .add<nn::TopKOp>(topK)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

@@ -280,10 +280,12 @@ Evaluated matMul(nn::MatMulOp op, Operands in, const TensorInfo &out) {
 std::optional<EvaluatedAll> evaluateWeighted(Operation *op, Operands in,
                                              Outputs out) {
   return Family{op, in, out}
-      .add<nn::ConvOp>(convolution)
+      .add<nn::ConvOp>([](nn::ConvOp op, Operands in, const TensorInfo &out) {
+        return convolution(op, in, out);
+      })
       .add<nn::MatMulOp>(matMul)
       .add<nn::ConvTransposeOp>(convTranspose)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

@@ -248,7 +248,7 @@ std::optional<EvaluatedAll> evaluateMovement(Operation *op, Operands in,
       .add<nn::PadOp>(pad)
       .add<nn::SliceOp>(slice)
       .add<nn::ExpandOp>(expand)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

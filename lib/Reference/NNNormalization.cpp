@@ -167,7 +167,7 @@ std::optional<EvaluatedAll> evaluateNormalization(Operation *op, Operands in,
       .add<nn::LayerNormOp>(layerNorm)
       .add<nn::LogSoftmaxOp>(logSoftmax)
       .add<nn::RMSNormOp>(rmsNorm)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

@@ -183,6 +183,7 @@ struct Family {
     }
     return *this;
   }
+  std::optional<EvaluatedAll> take() { return std::move(result); }
 };
 
 // One for each NN*.cpp.
@@ -210,7 +211,10 @@ std::optional<EvaluatedAll> evaluateWeighted(mlir::Operation *op, Operands in,
                                              Outputs out);
 
 // NNConvolution.cpp, NNConvTranspose.cpp, NNMatMul.cpp, NNResize.cpp
-Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out);
+/// With `function`, one of one variable that is applied to every result; all
+/// tensors are f32 then.
+Evaluated convolution(nn::ConvOp op, Operands in, const TensorInfo &out,
+                      nn::ElementwiseOpInterface function = nullptr);
 Evaluated convTranspose(nn::ConvTransposeOp op, Operands in,
                         const TensorInfo &out);
 Evaluated matMul(nn::MatMulOp op, Operands in, const TensorInfo &out);

@@ -341,7 +341,7 @@ std::optional<EvaluatedAll> evaluatePooling(Operation *op, Operands in,
       .add<nn::MaxPoolIndicesOp>(maxPoolIndices)
       .add<nn::AvgPoolOp>(avgPool)
       .add<nn::GlobalAvgPoolOp>(globalAvgPool)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

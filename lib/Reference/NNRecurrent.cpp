@@ -364,7 +364,7 @@ std::optional<EvaluatedAll> evaluateRecurrent(Operation *op, Operands in,
       .add<nn::LstmOp>(lstm)
       .add<nn::GruOp>(gru)
       .add<nn::RnnOp>(rnn)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

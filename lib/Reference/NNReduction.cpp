@@ -211,7 +211,7 @@ std::optional<EvaluatedAll> evaluateReduction(Operation *op, Operands in,
       .add<nn::ArgMinOp>(argument<nn::ArgMinOp>)
       .add<nn::CumSumOp>(scan<nn::CumSumOp>)
       .add<nn::CumProdOp>(scan<nn::CumProdOp>)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

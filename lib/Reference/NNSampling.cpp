@@ -337,7 +337,7 @@ std::optional<EvaluatedAll> evaluateResampling(Operation *op, Operands in,
       .add<nn::GridSampleOp>(gridSample)
       .add<nn::RoiAlignOp>(roiAlign)
       .add<nn::DeformConvOp>(deformConv)
-      .result;
+      .take();
 }
 
 } // namespace cimc::reference

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 namespace cimc {
@@ -88,7 +89,9 @@ void multiply(int64_t m, int64_t n, int64_t k, MatrixRef<const T> a,
     std::swap(c.rowStride, c.columnStride);
   }
   const GemmKernels &kernel = kernels();
-  std::vector<T> panel(blockK * maxPanel), packedA;
+  // Not cleared: packing writes all that kernels read.
+  std::unique_ptr<T[]> panel(new T[blockK * maxPanel]);
+  std::vector<T> packedA;
   alignas(64) Sum tile[detail::maxTileRows * maxPanel];
   for (int64_t k0 = 0; k0 == 0 || k0 < k; k0 += blockK) {
     int64_t depth = std::min(blockK, k - k0);
@@ -107,23 +110,32 @@ void multiply(int64_t m, int64_t n, int64_t k, MatrixRef<const T> a,
       int vectors = n - j0 > kernel.width ? 2 : 1;
       int64_t panelColumns = int64_t(vectors) * kernel.width;
       int64_t columns = std::min(panelColumns, n - j0);
-      packPanel<T>(panel.data(),
-                   {b.data + k0 * b.rowStride + j0 * b.columnStride,
-                    b.rowStride, b.columnStride},
-                   depth, columns, panelColumns);
+      MatrixRef<const T> block{b.data + k0 * b.rowStride + j0 * b.columnStride,
+                               b.rowStride, b.columnStride};
+      // Few rows read a panel too seldom for a copy to be worth it.
+      bool inPlace = pack == 1 && m <= 8 * kernel.tileRows &&
+                     block.columnStride == 1 && columns == panelColumns;
+      if (!inPlace)
+        packPanel<T>(panel.get(), block, depth, columns, panelColumns);
       for (int64_t i0 = 0; i0 < m; i0 += kernel.tileRows) {
         int64_t height = std::min<int64_t>(kernel.tileRows, m - i0);
         const T *start = rows.data + i0 * rows.rowStride;
+        Sum *to = c.data + i0 * c.rowStride + j0 * c.columnStride;
+        bool direct = k0 == 0 && c.columnStride == 1 && columns == panelColumns;
+        Sum *sums = direct ? to : tile;
+        int64_t sumsRow = direct ? c.rowStride : panelColumns;
         if constexpr (pack == 1)
-          kernel.f32[height - 1][vectors - 1](steps, start, rows.rowStride,
-                                              rows.columnStride, panel.data(),
-                                              tile);
+          kernel.f32[height - 1][vectors - 1](
+              steps, start, rows.rowStride, rows.columnStride,
+              inPlace ? block.data : panel.get(),
+              inPlace ? block.rowStride : panelColumns, sums, sumsRow);
         else
           kernel.i16[height - 1][vectors - 1](steps, start, rows.rowStride,
-                                              panel.data(), tile);
-        for (int64_t i = 0; i < height; ++i) {
+                                              panel.get(), sums, sumsRow);
+        if (direct)
+          continue;
+        for (int64_t i = 0; i < height; ++i, to += c.rowStride) {
           const Sum *from = tile + i * panelColumns;
-          Sum *to = c.data + (i0 + i) * c.rowStride + j0 * c.columnStride;
           if (k0 == 0)
             for (int64_t j = 0; j < columns; ++j)
               to[j * c.columnStride] = from[j];

@@ -65,7 +65,15 @@ const char *name(DType type) {
 
 HostTensor::HostTensor(DType type, std::vector<int64_t> shape)
     : type(type), shape(std::move(shape)) {
-  data.resize(static_cast<size_t>(size()) * byteSize(type));
+  data.assign(static_cast<size_t>(size()) * byteSize(type), std::byte{0});
+}
+
+HostTensor HostTensor::unwritten(DType type, std::vector<int64_t> shape) {
+  HostTensor tensor;
+  tensor.type = type;
+  tensor.shape = std::move(shape);
+  tensor.data.resize(static_cast<size_t>(tensor.size()) * byteSize(type));
+  return tensor;
 }
 
 int64_t HostTensor::size() const {

@@ -8,6 +8,8 @@
 
 #include "cimc/Support/Memory.h"
 
+// __GLIBC__ is defined by the library's headers, so one comes first.
+#include <cstdlib>
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif

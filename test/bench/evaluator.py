@@ -78,8 +78,9 @@ def measure(model, args):
         warm(2)
     times = {"cimc": [], "ort": []}
     for _ in range(args.rounds):
-        times["cimc"] += ours(3)
-        times["ort"] += oracle(3)
+        for key, evaluate in (("cimc", ours), ("ort", oracle)):
+            time.sleep(0.05)  # threads of the other look for work for a while, on our processors
+            times[key] += evaluate(8)
     ours.close()
     best = {key: min(values) for key, values in times.items()}
     median = {key: statistics.median(values) for key, values in times.items()}

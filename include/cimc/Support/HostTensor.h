@@ -11,7 +11,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cimc {
@@ -54,15 +57,33 @@ size_t byteSize(DType type);
 /// The name users see: "float32", "uint8", ...
 const char *name(DType type);
 
+/// Leaves new elements of a std::vector as its memory is: clearing a large
+/// tensor takes as long as computing it.
+template <typename T> struct UnclearedAllocator : std::allocator<T> {
+  template <typename U> struct rebind {
+    using other = UnclearedAllocator<U>;
+  };
+  template <typename U> void construct(U *place) {
+    ::new (static_cast<void *>(place)) U;
+  }
+  template <typename U, typename... Args>
+  void construct(U *place, Args &&...args) {
+    ::new (static_cast<void *>(place)) U(std::forward<Args>(args)...);
+  }
+};
+using TensorBytes = std::vector<std::byte, UnclearedAllocator<std::byte>>;
+
 /// A dense row-major tensor.
 struct HostTensor {
   DType type = DType::F32;
   std::vector<int64_t> shape;
-  std::vector<std::byte> data;
+  TensorBytes data;
 
   HostTensor() = default;
   /// Zero-filled.
   HostTensor(DType type, std::vector<int64_t> shape);
+  /// Whose elements the caller writes, all of them.
+  static HostTensor unwritten(DType type, std::vector<int64_t> shape);
 
   int64_t size() const;
   template <typename T> T *as() { return reinterpret_cast<T *>(data.data()); }

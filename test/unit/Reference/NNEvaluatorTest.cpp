@@ -365,6 +365,51 @@ TEST_CASE("observers see inputs and every computed value in order") {
   CHECK(firsts == std::vector<float>{1, -1, std::exp(-1.0f), 0});
 }
 
+TEST_CASE("a function after a convolution, whether or not somebody looks") {
+  // Ordinary and depthwise; a result that two read, of which one is the
+  // function; enough pixels for several blocks.
+  auto module = parse(R"(
+func.func @main(%x: tensor<2x4x90x70xf32>, %w: tensor<8x4x1x1xf32>,
+                %d: tensor<8x1x3x3xf32>, %b: tensor<8xf32>)
+    -> (tensor<2x8x90x70xf32>, tensor<2x8x90x70xf32>) {
+  %0 = nn.conv %x, %w, %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<2x4x90x70xf32>, tensor<8x4x1x1xf32>, tensor<8xf32>) -> tensor<2x8x90x70xf32>
+  %1 = nn.clip %0 {min = -1.0 : f32, max = 1.0 : f32} : (tensor<2x8x90x70xf32>) -> tensor<2x8x90x70xf32>
+  %2 = nn.conv %1, %d {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 8 : i64} : (tensor<2x8x90x70xf32>, tensor<8x1x3x3xf32>) -> tensor<2x8x90x70xf32>
+  %3 = nn.tanh %2 : (tensor<2x8x90x70xf32>) -> tensor<2x8x90x70xf32>
+  %4 = nn.conv %3, %d {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 8 : i64} : (tensor<2x8x90x70xf32>, tensor<8x1x3x3xf32>) -> tensor<2x8x90x70xf32>
+  %5 = nn.neg %4 : (tensor<2x8x90x70xf32>) -> tensor<2x8x90x70xf32>
+  return %4, %5 : tensor<2x8x90x70xf32>, tensor<2x8x90x70xf32>
+})");
+  std::vector<HostTensor> inputs;
+  for (std::vector<int64_t> shape :
+       {std::vector<int64_t>{2, 4, 90, 70}, {8, 4, 1, 1}, {8, 1, 3, 3}, {8}}) {
+    HostTensor t(DType::F32, shape);
+    for (int64_t i = 0; i < t.size(); ++i)
+      t.as<float>()[i] = static_cast<float>(i * 7 % 23 - 11) / 8;
+    inputs.push_back(t);
+  }
+  int64_t seen = 0, negative = 0, large = 0;
+  auto slow =
+      evaluateNN(*module, inputs, [&](mlir::Value v, const HostTensor &t) {
+        if (v.getDefiningOp() && mlir::isa<nn::ClipOp>(v.getDefiningOp()))
+          for (int64_t i = 0; i < t.size(); ++i) {
+            negative += t.as<float>()[i] == -1;
+            large += t.as<float>()[i] == 6;
+          }
+        ++seen;
+      });
+  REQUIRE(slow);
+  CHECK(seen == 10);
+  CHECK(negative > 0);
+  CHECK(large > 0);
+  for (unsigned threads : {1u, 2u, 3u}) {
+    auto fast = evaluateNN(*module, inputs, nullptr, threads);
+    REQUIRE(fast);
+    for (int i : {0, 1})
+      CHECK((*fast)[i].data == (*slow)[i].data);
+  }
+}
+
 TEST_CASE("a value may be returned twice, and be an input") {
   auto module = parse(
       R"(func.func @main(%x: tensor<1xf32>) -> (tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) {

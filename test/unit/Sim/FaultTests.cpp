@@ -15,9 +15,8 @@
 using namespace cimc;
 using namespace cimc::test;
 
-static std::vector<std::byte> outputOf(const Simulator &simulator,
-                                       const HostTensor &input,
-                                       bool bitPlanes = false) {
+static TensorBytes outputOf(const Simulator &simulator, const HostTensor &input,
+                            bool bitPlanes = false) {
   RunOptions options;
   options.bitPlanes = bitPlanes;
   auto outputs = simulator.run({input}, options);

@@ -165,7 +165,7 @@ TEST_CASE("rows come back from DRAM") {
     REQUIRE(y);
     REQUIRE(y->size() == 3);
     for (const HostTensor &t : *y)
-      CHECK(t.data == std::vector<std::byte>(4096, std::byte{7}));
+      CHECK(t.data == TensorBytes(4096, std::byte{7}));
   }
   // Every sample finds zeros.
   Program early = rows({0}, 0, [](Stream &s, uint16_t row, uint32_t) {
@@ -178,7 +178,7 @@ TEST_CASE("rows come back from DRAM") {
   for (int sample = 0; sample < 3; ++sample) {
     auto y = again.run({});
     REQUIRE(y);
-    CHECK((*y)[0].data == std::vector<std::byte>(4096, std::byte{0}));
+    CHECK((*y)[0].data == TensorBytes(4096, std::byte{0}));
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <random>
 #include <vector>
 
@@ -116,6 +117,15 @@ TEST_CASE("parallelFor visits every index once") {
       parallelFor(n, threads, [&](int64_t i) { ++visits[i]; });
       CHECK(visits == std::vector<int>(n, 1));
     }
+}
+
+TEST_CASE("parallelFor within parallelFor, again and again") {
+  std::atomic<int64_t> sum{0};
+  for (int round = 0; round < 50; ++round)
+    parallelFor(3, 3, [&](int64_t i) {
+      parallelFor(5, 2, [&](int64_t j) { sum += 10 * i + j; });
+    });
+  CHECK(sum == 50 * (5 * 10 * (0 + 1 + 2) + 3 * (0 + 1 + 2 + 3 + 4)));
 }
 
 TEST_CASE("parallelForRanges splits into contiguous shares") {

@@ -10,6 +10,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 
@@ -263,6 +265,27 @@ TEST_CASE("functions are found by mnemonic") {
   applyToAll(Function::Relu, in, out, 2, 0, 0);
   CHECK(out[0] == 0.0f);
   CHECK(out[1] == 2.0f);
+}
+
+TEST_CASE("applyToAll is apply of each, also in place") {
+  const float special[] = {NAN, INFINITY, -INFINITY, -0.0f, 0.0f, 1e-40f};
+  std::vector<float> in;
+  for (int i = 0; i < 67; ++i)
+    in.push_back(i % 5 == 0 ? special[i / 5 % 6] : float(i % 13 - 6) / 2);
+  for (Function function :
+       {Function::Clip, Function::Relu, Function::Neg, Function::Tanh})
+    for (int64_t n : {0, 1, 3, 4, 5, 16, 17, 67}) {
+      std::vector<float> out(in.size(), 9), same = in;
+      applyToAll(function, in.data(), out.data(), n, -1, 2);
+      applyToAll(function, same.data(), same.data(), n, -1, 2);
+      for (int64_t i = 0; i < n; ++i) {
+        float expected = apply(function, in[i], 0, -1, 2);
+        CHECK(std::memcmp(&out[i], &expected, 4) == 0);
+        CHECK(std::memcmp(&same[i], &expected, 4) == 0);
+      }
+    }
+  CHECK(apply(Function::Clip, NAN, 0, -1, 2) == -1);
+  CHECK(apply(Function::Clip, INFINITY, 0, -1, 2) == 2);
 }
 
 TEST_CASE("R8: tables are indexed by the raw byte") {
