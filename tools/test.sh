@@ -52,6 +52,6 @@ if [ "${1:-}" = --quick ]; then
   finish
 fi
 suite all -D CIMC_SLOW=1 build/release/test
-step tools/build.sh asan cimc cim-opt cim-reduce cim-lsp-server cimc-unit-tests
+step tools/build.sh asan cimc cim-opt cim-reduce cim-lsp-server cimc-unit-tests cimc-test-plugins
 suite sanitized build/asan/test
 finish

@@ -275,8 +275,8 @@ void applyToAll(Function function, const float *in, float *out, int64_t length,
   switch (function) {
 #define CIMC_FUNCTION(NAME, MNEMONIC, ARITY, EXPRESSION)                       \
   case Function::NAME:                                                         \
-    _Pragma("clang loop vectorize(assume_safety)")                             \
-    for (int64_t i = 0; i < length; ++i) {                                     \
+    _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0;         \
+                                                        i < length; ++i) {     \
       const float a = in[i];                                                   \
       out[i] = EXPRESSION;                                                     \
     }                                                                          \

@@ -394,7 +394,7 @@ func.func @main(%x: tensor<2x4x90x70xf32>, %w: tensor<8x4x1x1xf32>,
         if (v.getDefiningOp() && mlir::isa<nn::ClipOp>(v.getDefiningOp()))
           for (int64_t i = 0; i < t.size(); ++i) {
             negative += t.as<float>()[i] == -1;
-            large += t.as<float>()[i] == 6;
+            large += t.as<float>()[i] == 1;
           }
         ++seen;
       });
