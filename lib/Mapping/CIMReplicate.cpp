@@ -229,9 +229,9 @@ Choice Replicator::choose(Layers &layers, double targetNs) const {
   // Readers first: what a stream sends depends on them.
   for (size_t l = layers.list.size(); l-- > 0;) {
     Layer &layer = layers.list[l];
-    std::vector<double> sent;
+    std::vector<Layers::Sent> sent;
     for (Operation *op : layer.ops)
-      sent.push_back(layers.pixelsSent(op->getResult(0)));
+      sent.push_back(layers.sent(op->getResult(0)));
     auto slowest = [&](int64_t copies, int64_t phases) {
       int64_t width = (layer.pixels + copies - 1) / copies;
       int64_t rows = (layer.rows + phases - 1) / phases;
@@ -282,7 +282,7 @@ Choice Replicator::choose(Layers &layers, double targetNs) const {
   double host = 0;
   for (BlockArgument argument : function.getArguments()) {
     Extents map(argument);
-    host += layers.pixelsSent(argument) *
+    host += layers.sent(argument).pixels *
             static_cast<double>(map.rows * map.channels * map.bytes) /
             chip.host.gb_per_s;
   }
@@ -306,9 +306,9 @@ void Replicator::plan(Layers &layers, func::FuncOp of,
     int64_t l = layers.of(op);
     if (l < 0)
       return 0.0;
-    double sent = layers.pixelsSent(op->getResult(0));
     const Layer &layer = layers.list[l];
-    Load load = layers.load(op, {0, layer.widest()}, layer.rows, sent);
+    Load load = layers.load(op, {0, layer.widest()}, layer.rows,
+                            layers.sent(op->getResult(0)));
     return load.streamNs() / static_cast<double>(layer.rows);
   });
   // Rings that would take most of a core are shared out, as time is.
@@ -417,7 +417,8 @@ void Replicator::remark(Layers &layers, const Choice &choice, double periodNs) {
 
 LogicalResult Replicator::run(bool latency) {
   insertRelays();
-  if (!latency)
+  // Where cores share a port, starting products is slower than sending.
+  if (!latency && chip.tile.issue_ns == 0)
     insertSenders();
   Layers layers(function, model);
   if (failed(readCopies(layers)))

@@ -72,12 +72,14 @@ Layers::Layers(func::FuncOp function, const LoadModel &model)
           layer.canCut = false;
 }
 
-double Layers::pixelsSent(Value value) const {
-  double sent = 0;
+Layers::Sent Layers::sent(Value value) const {
+  Sent all;
   std::set<std::pair<int64_t, int64_t>> ranges; // one message for all readers
   auto send = [&](PixelRange range) {
-    if (ranges.insert({range.begin, range.end}).second)
-      sent += static_cast<double>(range.end - range.begin);
+    if (!ranges.insert({range.begin, range.end}).second)
+      return;
+    all.pixels += static_cast<double>(range.end - range.begin);
+    ++all.messages;
   };
   for (OpOperand &use : value.getUses()) {
     Operation *user = use.getOwner();
@@ -88,7 +90,9 @@ double Layers::pixelsSent(Value value) const {
                          ? 1
                          : static_cast<double>(Extents(value).pixels) /
                                static_cast<double>(Extents(result).pixels);
-      sent += pixelsSent(result) * share;
+      Sent on = sent(result);
+      all.pixels += on.pixels * share;
+      all.messages += on.messages * share;
     } else if (index < 0) {
       send({0, Extents(value).pixels}); // the host
     } else if (isBeside(use)) {
@@ -102,11 +106,11 @@ double Layers::pixelsSent(Value value) const {
       }
     }
   }
-  return sent;
+  return all;
 }
 
 Load Layers::load(Operation *op, PixelRange part, int64_t rows,
-                  double sent) const {
+                  const Sent &sent) const {
   int64_t pixels = part.end - part.begin;
   Load load = model.of(op, pixels);
   Extents out(op->getResult(0));
@@ -115,9 +119,11 @@ Load Layers::load(Operation *op, PixelRange part, int64_t rows,
   load.issueNs *= share;
   load.vectorNs *= share;
   load.controlNs *= share;
-  load.outNs = model.sendNs(
-      sent * static_cast<double>(rows * out.channels * out.bytes * pixels) /
-      static_cast<double>(out.pixels));
+  double sends =
+      static_cast<double>(rows * pixels) / static_cast<double>(out.pixels);
+  load.outNs = model.sendNs(sent.pixels * sends *
+                                static_cast<double>(out.channels * out.bytes),
+                            sent.messages * sends);
   return load;
 }
 

@@ -51,14 +51,18 @@ public:
     return found == member.end() ? -1 : found->second;
   }
 
-  /// Pixels of a row of `value` that are sent in all, those that several
-  /// readers have in common once (one message), as the layers are cut now.
-  /// Readers of the layer itself are beside their part.
-  double pixelsSent(mlir::Value value) const;
+  /// What is sent of a row of a value, on average.
+  struct Sent {
+    double pixels = 0, messages = 0;
+  };
+  /// What is sent of `value` in all, pixels that several readers have in common
+  /// once (one message), as the layers are cut now. Readers of the layer itself
+  /// are beside their part.
+  Sent sent(mlir::Value value) const;
   /// The load of one part of the operation that makes `rows` rows; `sent`:
-  /// pixelsSent(its result).
+  /// that of all of its result.
   Load load(mlir::Operation *op, PixelRange part, int64_t rows,
-            double sent) const;
+            const Sent &sent) const;
 
   /// Cuts every layer into its copies.
   void apply();

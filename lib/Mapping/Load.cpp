@@ -14,6 +14,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace mlir;
 
@@ -78,6 +79,15 @@ PixelRange pixelsRead(Operation *op, unsigned operand, PixelRange range) {
 double LoadModel::sendNs(double bytes) const {
   return bytes * 8 / static_cast<double>(chip.noc.link_bits) * 1e3 /
          chip.noc.clock_mhz;
+}
+
+double LoadModel::sendNs(double bytes, double messages) const {
+  if (messages <= 0)
+    return 0;
+  double flits =
+      std::ceil(bytes / messages * 8 / static_cast<double>(chip.noc.link_bits));
+  return messages *
+         std::max(flits * 1e3 / chip.noc.clock_mhz, 1e3 / chip.core.clock_mhz);
 }
 
 static int64_t weightBits(cim::MvmOp op) {

@@ -54,6 +54,9 @@ public:
           llvm::ArrayRef<int64_t> heldRows = {}) const;
   /// Time a port or link of the network on chip is taken by `bytes`.
   double sendNs(double bytes) const;
+  /// Time a stream takes to send them in `messages`, each of whole flits and at
+  /// least the cycle in which its memory is read.
+  double sendNs(double bytes, double messages) const;
   int64_t macrosOf(cim::MvmOp op) const;
   const ChipSpec &spec() const { return chip; }
   const CostModel &costModel() const { return costs; }

@@ -55,7 +55,7 @@ StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
         isBeside(ops[edge.to]->getOpOperand(0)))
       items[edge.to].besideNs = model.sendNs(edge.bytes);
     else if (sent.insert({edge.from, edge.value}).second)
-      items[edge.from].load.outNs += model.sendNs(edge.bytes);
+      items[edge.from].load.outNs += model.sendNs(edge.bytes, edge.messages);
   }
 }
 
@@ -148,7 +148,8 @@ void StreamGraph::connect(Value value, PixelRange range, int64_t to,
     edges.push_back(
         {op ? index.lookup(op) : -1, to, number,
          share * static_cast<double>(map.rows * (range.end - range.begin) *
-                                     map.channels * map.bytes)});
+                                     map.channels * map.bytes),
+         static_cast<double>(map.rows)});
     return;
   }
   if (auto slice = dyn_cast<cim::SliceOp>(op)) {

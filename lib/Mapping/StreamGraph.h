@@ -38,7 +38,7 @@ private:
   /// one value on one core share them.
   struct Edge {
     int64_t from, to, value;
-    double bytes;
+    double bytes, messages;
   };
   /// How many rows of each operand wait for the operand that comes last, as in
   /// the shorter branch of a residual connection. Sets what the operation's
