@@ -60,6 +60,8 @@ Result<Program> loadProgram(const std::string &path, int64_t *bytes = nullptr);
 Result<Program> loadProgram(const CommandLine &line, int64_t *bytes = nullptr);
 /// A Usage error where --network is given with a model instead.
 Status checkNoNetwork(const CommandLine &line);
+/// That no option of the compiler is given with a program.
+Status checkNoCompileOptions(const CommandLine &line);
 
 } // namespace cimc
 

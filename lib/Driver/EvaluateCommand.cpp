@@ -250,12 +250,8 @@ static Status open(const CommandLine &line, CompileOptions &options,
     return kind.takeError();
   std::string real = line.get(Option::Float);
   if (*kind == FileKind::Program) {
-    for (Option option :
-         {Option::Chip, Option::Calibrate, Option::Mode, Option::Precision})
-      if (line.has(option))
-        return usage(fmt::format("'{}' is compiled already: --chip, --mode, "
-                                 "--precision and --calibrate are for models",
-                                 path));
+    if (Status status = checkNoCompileOptions(line); !status)
+      return status;
     Result<Program> program = loadProgram(line);
     if (!program)
       return program.takeError();

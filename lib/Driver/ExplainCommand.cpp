@@ -218,6 +218,8 @@ static Status explain(const CommandLine &line, Explained &explained,
     return kind.takeError();
   bool isProgram = *kind == FileKind::Program;
   if (isProgram) {
+    if (Status status = checkNoCompileOptions(line); !status)
+      return status;
     Result<Program> program = loadProgram(line);
     if (!program)
       return program.takeError();

@@ -57,9 +57,10 @@ static Result<std::vector<Resident>> residents(const CommandLine &line,
     bool isNamed = equals != std::string::npos && !fileExists(operand);
     resident.name = isNamed ? operand.substr(0, equals) : stemOf(operand);
     resident.path = isNamed ? operand.substr(equals + 1) : operand;
-    if (resident.name.empty() || resident.name.find('/') != std::string::npos)
+    if (!isNetworkName(resident.name))
       return usage(fmt::format("'{}' is no name of a network: it must not be "
-                               "empty or have a '/'",
+                               "empty or have a '/' or control characters; "
+                               "give it as NAME=MODEL",
                                resident.name));
     if (!names.insert(resident.name).second)
       return usage(fmt::format("two networks would be called '{}'; give names "
@@ -205,7 +206,15 @@ static Status compileAll(std::vector<Resident> &list, const ChipSpec &chip,
                                "several networks share a chip from phase "
                                "'cim' on",
                                resident.name, resident.path));
-    resident.arrays = arraysOf(resident.compilation.module.get(), chip);
+    // The file of a mapped network decides the chip, and the whole chip.
+    mlir::ModuleOp module = resident.compilation.module.get();
+    if (module->getAttr(cim::kChipAttrName) !=
+        cim::getChipAttr(module.getContext(), chip))
+      return usage(fmt::format("network '{}': '{}' is mapped for another chip "
+                               "than '{}', which the networks share; give "
+                               "the model itself",
+                               resident.name, resident.path, chip.name));
+    resident.arrays = arraysOf(module, chip);
   }
   if (Status status = cutChip(chip, list); !status)
     return status;
@@ -231,9 +240,6 @@ static Status compileAll(std::vector<Resident> &list, const ChipSpec &chip,
 }
 
 Status cimc::compileNetworks(const CommandLine &line, CommandOutput &output) {
-  Result<CompileOptions> options = compileOptions(line);
-  if (!options)
-    return options.takeError();
   for (auto [option, name] :
        {std::pair(Option::To, "--to"), std::pair(Option::From, "--from"),
         std::pair(Option::Report, "--report"),
@@ -244,6 +250,12 @@ Status cimc::compileNetworks(const CommandLine &line, CommandOutput &output) {
     if (line.has(option))
       return usage(fmt::format("{} is for one model, {} are given", name,
                                line.operands.size()));
+  if (line.get(Option::Precision) == "mixed")
+    return usage("--precision mixed chooses weights for a chip of their own; "
+                 "compile each model alone with --save-table");
+  Result<CompileOptions> options = compileOptions(line);
+  if (!options)
+    return options.takeError();
   auto list = residents(line, *options);
   if (!list)
     return list.takeError();

@@ -223,14 +223,8 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
           fmt::format("--level {}: '{}' is a compiled program and holds "
                       "only the isa level; give the model instead",
                       level, path));
-    for (Option option : {Option::Chip, Option::Calibrate, Option::InputShape,
-                          Option::Dim, Option::Mode, Option::Precision})
-      if (line.has(option))
-        return usage(fmt::format("'{}' is compiled already: options of the "
-                                 "compiler (--chip, --mode, --precision, "
-                                 "--calibrate, --input-shape, --dim) are for "
-                                 "models",
-                                 path));
+    if (Status status = checkNoCompileOptions(line); !status)
+      return status;
     Result<Program> program = loadProgram(line);
     if (!program)
       return program.takeError();

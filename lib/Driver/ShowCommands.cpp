@@ -56,6 +56,34 @@ Status cimc::checkNoNetwork(const CommandLine &line) {
                            line.operands[0])};
 }
 
+Status cimc::checkNoCompileOptions(const CommandLine &line) {
+  // evaluate --float compiles another model besides.
+  bool hasModel = line.has(Option::Float);
+  for (auto [option, name] :
+       {std::pair(Option::Chip, "--chip"), std::pair(Option::Mode, "--mode"),
+        std::pair(Option::Precision, "--precision"),
+        std::pair(Option::Fit, "--fit"),
+        std::pair(Option::MaxDrop, "--max-drop"),
+        std::pair(Option::MinCosine, "--min-cosine"),
+        std::pair(Option::Table, "--table"),
+        std::pair(Option::Calibrate, "--calibrate"),
+        std::pair(Option::CalibrationMethod, "--calibration-method"),
+        std::pair(Option::Seed, "--seed"),
+        std::pair(Option::LoadPassPlugin, "--load-pass-plugin"),
+        std::pair(Option::Replace, "--replace"),
+        std::pair(Option::InputShape, "--input-shape"),
+        std::pair(Option::ConstantInput, "--constant-input"),
+        std::pair(Option::Dim, "--dim")}) {
+    bool isOfModel = option == Option::InputShape || option == Option::Dim ||
+                     option == Option::ConstantInput;
+    if (line.has(option) && !(isOfModel && hasModel))
+      return Error{ExitCode::Usage,
+                   fmt::format("'{}' is compiled already: {} is for models",
+                               line.operands[0], name)};
+  }
+  return {};
+}
+
 Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
   const std::string &model = line.operands[0];
   Result<CompileOptions> parsed = compileOptions(line);

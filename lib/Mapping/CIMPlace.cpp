@@ -82,7 +82,9 @@ LogicalResult Placer::doesNotFit(func::FuncOp function, int64_t macros) {
     double cells = static_cast<double>(preset->macros()) *
                    static_cast<double>(preset->macro.rows) *
                    static_cast<double>(preset->macro.columns);
-    if (needed > preset->macros() || preset->name == chip.name ||
+    // A part of a chip is called after it.
+    if (needed > preset->macros() ||
+        StringRef(chip.name).starts_with(preset->name) ||
         (!best.empty() && cells >= bestCells))
       continue;
     best = name;

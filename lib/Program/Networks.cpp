@@ -9,6 +9,7 @@
 #include "cimc/Program/Program.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <set>
@@ -119,6 +120,18 @@ Result<Program> cimc::extract(const Program &program, const std::string &name) {
                                  name, names)};
 }
 
+bool cimc::isNetworkName(const std::string &name) {
+  if (name.empty() || std::any_of(name.begin(), name.end(), [](char c) {
+        return c == '/' || c == '\x7f' || static_cast<unsigned char>(c) < ' ';
+      }))
+    return false;
+  // JSON, in which files hold it, drops bytes that are not UTF-8.
+  using nlohmann::json;
+  std::string text =
+      json(name).dump(-1, ' ', false, json::error_handler_t::ignore);
+  return json::parse(text, nullptr, /*allow_exceptions=*/false) == name;
+}
+
 Status cimc::verifyNetworks(const Program &program) {
   auto fail = [](std::string what) {
     return Error{ExitCode::InvalidInput, std::move(what)};
@@ -127,10 +140,12 @@ Status cimc::verifyNetworks(const Program &program) {
   std::set<uint32_t> cores;
   size_t ends = 0;
   for (const Network &network : program.networks) {
-    if (network.name.empty() || network.name.find('/') != std::string::npos)
+    if (!isNetworkName(network.name))
       return fail(fmt::format("network '{}': a name is not empty and has no "
-                              "'/'",
+                              "'/' or control characters",
                               network.name));
+    if (network.cores.empty())
+      return fail(fmt::format("network '{}' has no cores", network.name));
     if (!names.insert(network.name).second)
       return fail(fmt::format("there are two networks '{}'", network.name));
     for (uint32_t core : network.cores)

@@ -109,6 +109,10 @@ Program join(std::vector<Program> programs, std::string name);
 Program extract(const Program &program, const Network &network);
 Result<Program> extract(const Program &program, const std::string &name);
 
+/// Whether a network of several can be called so: valid UTF-8 without '/' and
+/// control characters, as other names begin with it and reports show it.
+bool isNetworkName(const std::string &name);
+
 /// Proves that the networks of a program share nothing: `verify` does, too.
 Status verifyNetworks(const Program &program);
 
