@@ -59,7 +59,7 @@ static Status compileExplained(const std::string &model, Explained &result) {
       });
     if (done == Phase::Map)
       result.mapped = module.clone();
-    if (done == Phase::Place)
+    if (done >= Phase::Place && result.copies.empty())
       if (mlir::func::FuncOp entry = entryOf(module))
         if (auto copies =
                 entry->getAttrOfType<mlir::ArrayAttr>(cim::kCopiesAttrName))
@@ -67,7 +67,12 @@ static Status compileExplained(const std::string &model, Explained &result) {
     return {};
   };
   options.to = Phase::Emit;
-  Status status = compileModel(model, options, compilation);
+  Status status = importModel(model, options, compilation);
+  // The file may be of a later phase, which the observer does not see.
+  if (status && compilation.reached != Phase::Import)
+    status = options.observer(compilation.reached, compilation.module.get());
+  if (status)
+    status = runPhases(options, compilation);
   options.observer = nullptr;
   if (status)
     result.program = std::move(*compilation.program);
@@ -260,9 +265,9 @@ static Status explain(const CommandLine &line, Explained &explained,
     output.text += nodeText(facts, program, explained.cost, latency);
     output.json["nodes"].push_back(nodeJson(facts));
   }
-  if (isProgram && !nodes->empty())
+  if (!explained.mapped && !nodes->empty())
     output.text += "\nwhy nodes are copied so often is known where the model "
-                   "is given instead of a program\n";
+                   "is given, or what phase 'cim' made of it\n";
   return {};
 }
 

@@ -19,7 +19,7 @@ namespace cimc::sim {
 inline constexpr int64_t creditBytes = 8;
 // Power is averaged over this for the peak.
 inline constexpr double powerWindowNs = 1000;
-inline constexpr uint32_t maxSamples = 8;
+inline constexpr uint32_t maxSamples = 16;
 // Gates between inputs and weights that macro.mac_fj takes to switch in a
 // cycle: half of the inputs toggle, half of the weights' bits are 1.
 inline constexpr double assumedSwitching = 0.25;
