@@ -9,6 +9,7 @@
 #include "TimedRun.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace cimc::sim {
 
@@ -22,13 +23,23 @@ void TimedRun::fill(CostReport &report) {
   report.latency_ns = finished[0];
   report.samples_timed = static_cast<int64_t>(samples);
   report.simulated_ns = samples ? finished[samples - 1] : 0;
-  // Completions that do not settle alternate: take the mean of the second half.
-  size_t half = samples / 2;
+  // Completions that do not settle: the mean of the second half of those that
+  // came while samples still went in, as the last ones meet fewer others.
+  double fed = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i < machine.feeders.size(); ++i)
+    fed = std::min(fed, actors[machine.streams.size() + i].time);
+  size_t counted = samples;
+  while (counted > 0 && finished[counted - 1] > fed)
+    --counted;
+  constexpr size_t enough = 4;
+  if (counted < enough)
+    counted = samples;
+  size_t half = counted / 2;
   if (isSteady() && samples >= 3 && samples < maxSamples)
     report.period_ns = finished[samples - 1] - finished[samples - 2];
   else if (samples >= 2)
-    report.period_ns = (finished[samples - 1] - finished[half - 1]) /
-                       static_cast<double>(samples - half);
+    report.period_ns = (finished[counted - 1] - finished[half - 1]) /
+                       static_cast<double>(counted - half);
   report.instructions_executed = instructions;
   report.macs = macs;
   report.array_switching = state && state->activity && macs > 0
