@@ -60,7 +60,7 @@ inline constexpr llvm::StringLiteral kCopiesAttrName = "cim.copies";
 
 /// How often the operations of a layer, which are cut alike, are copied: each
 /// row of their results is cut into `copies` ranges of pixels, and `phases`
-/// copies of each take rows in turn. All numbers are at least 1.
+/// copies of each take rows in turn. Numbers are at least 1, but for `macros`.
 struct LayerCopies {
   std::vector<std::string> nodes; ///< layerName of its operations, each once
   int64_t rows = 1, pixels = 1;

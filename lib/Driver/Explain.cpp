@@ -8,6 +8,8 @@
 
 #include "Explain.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,19 +29,19 @@ static constexpr double sameTime = 1e-3;
 // Copies
 //===----------------------------------------------------------------------===//
 
-static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /// The least number of parts of `all`, below `parts`, that are larger; 0 where
 /// there is none.
 static int64_t fewerParts(int64_t all, int64_t parts) {
-  return parts <= 1 ? 0 : ceilDiv(all, ceilDiv(all, parts - 1));
+  return parts <= 1 ? 0
+                    : llvm::divideCeilSigned(
+                          all, llvm::divideCeilSigned(all, parts - 1));
 }
 
 /// The least number of parts of `all` that are smaller than with `parts`; 0
 /// where there is none.
 static int64_t moreParts(int64_t all, int64_t parts) {
-  int64_t size = ceilDiv(all, parts);
-  return size <= 1 ? 0 : ceilDiv(all, size - 1);
+  int64_t size = llvm::divideCeilSigned(all, parts);
+  return size <= 1 ? 0 : llvm::divideCeilSigned(all, size - 1);
 }
 
 std::optional<cim::LayerCopies>
@@ -223,7 +225,7 @@ static std::string copiesText(const cim::LayerCopies &layer) {
         fmt::format(" of its weights, {} each", counted(layer.macros, "array"));
   else
     text += " of what it does on vector units";
-  int64_t widest = ceilDiv(layer.pixels, layer.copies);
+  int64_t widest = llvm::divideCeilSigned(layer.pixels, layer.copies);
   if (layer.all() > 1)
     text += fmt::format(": each makes {} of {} of a row", widest,
                         counted(layer.pixels, "pixel"));

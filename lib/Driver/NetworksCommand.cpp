@@ -21,6 +21,8 @@
 
 #include "CIM/CIM.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -86,15 +88,14 @@ static Result<std::vector<Resident>> residents(const CommandLine &line,
 
 /// The arrays that the weights of a mapped network take.
 static int64_t arraysOf(mlir::ModuleOp module, const ChipSpec &chip) {
-  auto ceilDiv = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   int64_t arrays = 0;
   for (auto weights : module.getOps<cim::WeightsOp>()) {
     auto type =
         llvm::cast<mlir::RankedTensorType>(weights.getValue().getType());
     int64_t columns = std::max<int64_t>(
         chip.weightColumns(static_cast<int64_t>(weights.getBits())), 1);
-    arrays += ceilDiv(type.getDimSize(0), chip.macro.rows) *
-              ceilDiv(type.getDimSize(1), columns);
+    arrays += llvm::divideCeilSigned(type.getDimSize(0), chip.macro.rows) *
+              llvm::divideCeilSigned(type.getDimSize(1), columns);
   }
   return std::max<int64_t>(arrays, 1);
 }

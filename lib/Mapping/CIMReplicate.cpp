@@ -147,9 +147,10 @@ Replicator::name(const Layers &layers) const {
 /// Notes on the function how often the layers were cut.
 void Replicator::noteCopies(std::vector<cimc::cim::LayerCopies> named,
                             const Layers &layers) {
-  for (auto [copies, layer] : llvm::zip(named, layers.list))
-    std::tie(copies.copies, copies.phases) =
-        std::make_tuple(layer.copies, layer.phases);
+  for (auto [copies, layer] : llvm::zip(named, layers.list)) {
+    copies.copies = layer.copies;
+    copies.phases = layer.phases;
+  }
   function->setAttr(cimc::cim::kCopiesAttrName,
                     cimc::cim::getCopiesAttr(function.getContext(), named));
 }

@@ -49,7 +49,8 @@ static nn::ElementwiseOpInterface onlyFunctionOf(nn::ConvOp op) {
       !llvm::all_of(op->getOperandTypes(), isFloat))
     return nullptr;
   auto function = dyn_cast<nn::ElementwiseOpInterface>(*op->user_begin());
-  bool isUnary = function && function->getNumOperands() == 1;
+  bool isUnary =
+      function && function->getNumOperands() == 1 && !function->use_empty();
   return isUnary && op.getType() == function->getResult(0).getType() ? function
                                                                      : nullptr;
 }

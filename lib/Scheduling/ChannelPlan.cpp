@@ -108,6 +108,8 @@ RowForm ChannelPlan::form(Value value) const {
 // Chunks
 //===----------------------------------------------------------------------===//
 
+/// Whether a stream only sends on the partial sums of a tile, whose chunks it
+/// takes over.
 static bool relaysSums(Operation *op) {
   return isa<cim::ReshapeOp>(op) && op->hasAttr(cim::kCopyAttrName) &&
          op->getOperand(0).getDefiningOp<cim::MvmOp>() &&

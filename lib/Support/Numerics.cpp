@@ -265,18 +265,24 @@ float apply(Function function, float a, float b, float alpha, float beta) {
   return a;
 }
 
+// Elements are computed in vectors without asking whether the ranges overlap.
+#if defined(__clang__)
+#define CIMC_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define CIMC_INDEPENDENT
+#endif
+
 void applyToAll(Function function, const float *in, float *out, int64_t length,
                 float alpha, float beta) {
   // The switch outside the loop; `b` is for the functions of two variables,
-  // which have no meaning here. `in` may be `out`, but never a part of it that
-  // begins elsewhere: elements are computed in vectors without asking.
+  // which have no meaning here.
   const float b = 0.0f;
   (void)b;
   switch (function) {
 #define CIMC_FUNCTION(NAME, MNEMONIC, ARITY, EXPRESSION)                       \
   case Function::NAME:                                                         \
-    _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0;         \
-                                                        i < length; ++i) {     \
+    CIMC_INDEPENDENT                                                           \
+    for (int64_t i = 0; i < length; ++i) {                                     \
       const float a = in[i];                                                   \
       out[i] = EXPRESSION;                                                     \
     }                                                                          \

@@ -284,7 +284,8 @@ bool parseFunction(const char *mnemonic, Function &function);
 /// f(a), or f(a, b); alpha and beta are the operation's attributes.
 float apply(Function function, float a, float b, float alpha, float beta);
 
-/// out[i] = apply(function, a[i], ...), for functions of one variable.
+/// out[i] = apply(function, a[i], ...), for functions of one variable. `out`
+/// may be `a`; otherwise the two must not overlap.
 void applyToAll(Function function, const float *a, float *out, int64_t length,
                 float alpha, float beta);
 

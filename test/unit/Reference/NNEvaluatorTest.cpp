@@ -410,6 +410,20 @@ func.func @main(%x: tensor<2x4x90x70xf32>, %w: tensor<8x4x1x1xf32>,
   }
 }
 
+TEST_CASE("a function after a convolution that nobody reads") {
+  std::string t = "tensor<1x1x1x2xf32>";
+  HostTensor y =
+      run(function("%x: " + t + ", %w: tensor<1x1x1x1xf32>", t,
+                   "%0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = "
+                   "array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, "
+                   "group = 1 : i64} : (" +
+                       t + ", tensor<1x1x1x1xf32>) -> " + t +
+                       "\n%unread = nn.tanh %0 : (" + t + ") -> " + t +
+                       "\n%r = nn.neg %x : (" + t + ") -> " + t),
+          {floats({1, 1, 1, 2}, {1, -2}), floats({1, 1, 1, 1}, {3})});
+  CHECK(values<float>(y) == std::vector<float>{-1, 2});
+}
+
 TEST_CASE("a value may be returned twice, and be an input") {
   auto module = parse(
       R"(func.func @main(%x: tensor<1xf32>) -> (tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) {
