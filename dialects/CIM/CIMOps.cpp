@@ -342,7 +342,7 @@ LogicalResult LookupOp::verify() {
 }
 
 LogicalResult MaxPoolOp::verify() {
-  if (failed(checkType(*this, getInput(), Byte | F32, "operand")) ||
+  if (failed(checkType(*this, getInput(), Byte | Half | F32, "operand")) ||
       failed(checkWindow(*this, getWindow(), getInput(), getResult())))
     return failure();
   if (mapType(getInput()).getElementType() !=

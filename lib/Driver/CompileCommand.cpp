@@ -114,18 +114,36 @@ static Status quantizationOptions(const CommandLine &line,
   if (isMixed && !line.has(Option::Calibrate))
     return usage("--precision mixed: what a layer loses with fewer bits is "
                  "measured on samples; give --calibrate too");
+  if (options.precision == "w8a16" && !line.has(Option::Calibrate))
+    return usage("--precision w8a16: ranges of 16 bits come from samples; give "
+                 "--calibrate too");
   const std::pair<Option, const char *> ofSearch[] = {
       {Option::Fit, "--fit"},
+      {Option::MaxLatency, "--max-latency-us"},
+      {Option::MaxPeriod, "--max-period-us"},
+      {Option::MaxEnergy, "--max-energy-uj"},
       {Option::MaxDrop, "--max-drop"},
       {Option::MinCosine, "--min-cosine"}};
   for (const auto &[option, name] : ofSearch)
     if (line.has(option) && !isMixed)
       return usage(fmt::format("{} is for --precision mixed", name));
   bool hasLimit = line.has(Option::MaxDrop) || line.has(Option::MinCosine);
-  if (line.has(Option::Fit) && hasLimit)
-    return usage("--fit takes the most accurate network, --max-drop and "
-                 "--min-cosine the smallest; give one or the other");
   options.fit = line.get(Option::Fit);
+  const std::pair<Option, std::optional<double> *> budgets[] = {
+      {Option::MaxLatency, &options.budget.latencyUs},
+      {Option::MaxPeriod, &options.budget.periodUs},
+      {Option::MaxEnergy, &options.budget.energyUj}};
+  for (const auto &[option, most] : budgets)
+    if (line.has(option)) {
+      Result<double> number = line.real(option, 0);
+      if (!number)
+        return number.takeError();
+      *most = *number;
+    }
+  if ((line.has(Option::Fit) || options.budget.isGiven()) && hasLimit)
+    return usage("--fit and budgets take the most accurate network, "
+                 "--max-drop and --min-cosine the smallest; give one or the "
+                 "other");
   if (line.has(Option::MaxDrop)) {
     Result<double> drop = line.real(Option::MaxDrop, 0);
     if (!drop)
@@ -163,6 +181,7 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
   options.precision = line.get(Option::Precision, options.precision);
   options.calibrate = line.get(Option::Calibrate);
   options.method = line.get(Option::CalibrationMethod, options.method);
+  options.rounding = line.get(Option::Rounding, options.rounding);
   options.reportLayers = line.has(Option::Explain) || line.has(Option::Json) ||
                          line.has(Option::Report) ||
                          line.has(Option::SaveTable) ||
@@ -370,7 +389,8 @@ static Result<CostReport> calibratedCost(const std::string &model,
   Result<QuantizeOptions> quantize = quantizeOptions(options);
   if (!quantize)
     return quantize.takeError();
-  quantize->fitWeights = quantize->biasCorrection = quantize->equalize = false;
+  quantize->rounding = "nearest";
+  quantize->biasCorrection = quantize->equalize = false;
   std::unique_ptr<SampleSource> sample = inventSample(compilation.inputs);
   DiagnosticCollector collector(compilation.context.get());
   Status status = quantizeModule(compilation.module.get(), *sample, *quantize);

@@ -9,11 +9,13 @@
 #include "cimc/Driver/Compiler.h"
 
 #include "NN/NN.h"
+#include "cimc/Sim/Simulator.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <thread>
+#include <tuple>
 
 using namespace cimc;
 
@@ -30,20 +32,36 @@ static int64_t rowGroups(const nn::WeightMatrix &matrix, int bits,
          ceilDiv(matrix.allColumns(), columns);
 }
 
-/// Whether a network with quantize/dequantize pairs fits: by compiling it.
-static Result<bool> fits(mlir::ModuleOp module, CompileOptions options) {
+/// Whether a network with quantize/dequantize pairs fits: by compiling it, and
+/// timing the program where there is a budget of time or energy.
+static Status fits(mlir::ModuleOp module, CompileOptions options) {
   options.precision = "int8"; // for what has no pairs
   options.calibrate.clear();
   options.observer = nullptr;
   options.progress = nullptr;
-  options.to = Phase::Schedule;
+  options.to = options.budget.isGiven() ? Phase::Emit : Phase::Schedule;
   Compilation trial;
   trial.module = module.clone();
   trial.reached = Phase::NN;
-  Status status = runPhases(options, trial);
-  if (!status && status.error().code != ExitCode::DoesNotFit)
-    return status.takeError();
-  return bool(status);
+  if (Status status = runPhases(options, trial); !status)
+    return status;
+  if (!options.budget.isGiven())
+    return {};
+  Result<CostReport> cost = Simulator(*trial.program).time();
+  if (!cost)
+    return cost.takeError();
+  const auto &[latency, period, energy] = options.budget;
+  const std::tuple<const char *, double, std::optional<double>, const char *>
+      budgets[] = {{"a sample takes", cost->latency_ns, latency, "us"},
+                   {"the period is", cost->period_ns, period, "us"},
+                   {"a sample costs", cost->energy_nj, energy, "uJ"}};
+  for (const auto &[what, needed, most, unit] : budgets)
+    if (most && needed > *most * 1000)
+      return Error{ExitCode::DoesNotFit,
+                   fmt::format("{} {:.2f} {} on '{}', the budget is {:g}", what,
+                               needed / 1000, unit, trial.program->chip.name,
+                               *most)};
+  return {};
 }
 
 Result<BitSearch> cimc::bitSearch(const CompileOptions &options) {
@@ -60,6 +78,7 @@ Result<BitSearch> cimc::bitSearch(const CompileOptions &options) {
   search.fits = [target](mlir::ModuleOp module) {
     return fits(module, target);
   };
+  search.countsReads = options.budget.isGiven();
   search.maxDropDb = options.maxDropDb;
   search.minCosine = options.minCosine;
   return search;
@@ -69,6 +88,8 @@ Result<QuantizeOptions> cimc::quantizeOptions(const CompileOptions &options) {
   QuantizeOptions result;
   if (options.precision == "w4a8") {
     result.weightBits = 4;
+  } else if (options.precision == "w8a16") {
+    result.inputBits = 16;
   } else if (options.precision == "mixed") {
     Result<BitSearch> search = bitSearch(options);
     if (!search)
@@ -76,11 +97,12 @@ Result<QuantizeOptions> cimc::quantizeOptions(const CompileOptions &options) {
     result.search = std::move(*search);
   } else if (options.precision != "int8") {
     return Error{ExitCode::Unsupported,
-                 fmt::format("--precision {} is not supported yet; use int8, "
-                             "w4a8 or mixed",
+                 fmt::format("--precision {} is not one of int8, w4a8, w8a16, "
+                             "mixed and float",
                              options.precision)};
   }
   result.method = options.method;
+  result.rounding = options.rounding;
   result.table = options.table;
   result.threads = options.threads
                        ? options.threads

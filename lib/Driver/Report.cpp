@@ -342,7 +342,8 @@ std::string cimc::quantizationTable(const QuantizeReport &report) {
     text += fmt::format(
         "{:<28}{:<10}{:>5}  {:<22}{:>9}{:>9}{:>10.5f}  {}\n", layer.name,
         layer.kind, layer.weightBits,
-        fixed ? fmt::format("[{:.4g}, {:.4g}]", layer.low, layer.high)
+        fixed ? fmt::format("[{:.4g}, {:.4g}]{}", layer.low, layer.high,
+                            layer.inputBits == 8 ? "" : " 16 bits")
               : layer.input,
         fixed ? fmt::format("{:.3f} %", 100 * layer.clipped) : "",
         fmt::format("{:.1f} dB", layer.sqnrDb), layer.cosine, layer.why);
@@ -366,6 +367,7 @@ Json cimc::quantizationJson(const QuantizeReport &report) {
       row["narrow_saves_row_groups"] = layer.saved;
     }
     if (layer.input == "fixed") {
+      row["input_bits"] = layer.inputBits;
       row["low"] = layer.low;
       row["high"] = layer.high;
       row["clipped_share"] = layer.clipped;

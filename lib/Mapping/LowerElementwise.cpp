@@ -188,6 +188,16 @@ LogicalResult Lowering::lowerQuantize(nn::QuantizeOp op) {
   auto type = cast<RankedTensorType>(map.value.getType())
                   .clone(machineElement(
                       getElementTypeOrSelf(op.getResult().getType())));
+  // The machine saturates to all bits of its type; fewer levels are a clip
+  // before.
+  int32_t most = y->isSigned ? INT16_MAX : UINT16_MAX;
+  if (y->bits == 16 && y->range.max < most)
+    map.value = cim::MapOp::create(
+        builder, loc, map.value.getType(), map.value, Value(),
+        numerics::mnemonic(numerics::Function::Clip),
+        APFloat(numerics::dequantize(y->range.min, y->scale, y->zero)),
+        APFloat(numerics::dequantize(y->range.max, y->scale, y->zero)),
+        IntegerAttr());
   Value result = cim::QuantizeOp::create(
       builder, loc, type, map.value, APFloat(y->scale), y->zero, IntegerAttr());
   define(op.getResult(), result, map.perm);

@@ -181,8 +181,8 @@ LogicalResult Lowering::lowerMaxPool(nn::MaxPoolOp op) {
   if (!window)
     return fail(op, kPoolShapes);
   std::optional<Quant> x = getQuant(op.getInput().getType());
-  if (!x || x->bits != 8)
-    return fail(op, "is computed on 8 bits only; quantize the model");
+  if (!x || x->bits > 16)
+    return fail(op, "is computed on 8 or 16 bits only; quantize the model");
   Map map =
       inLayout(op.getInput(), channelsLast(shapeOf(op.getInput()).size()));
   Dims shape = shapeOf(op.getResult()), perm = channelsLast(shape.size());

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 using namespace mlir;
 
@@ -78,9 +79,12 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
     x = Quant();
     x->isSigned = !byte.isUnsigned();
   }
-  if (!x || x->bits != 8 || (!isReal && !isSum && (!y || y->bits != 8)))
+  bool isHalf = x && x->bits == 16;
+  if (!x || (x->bits != 8 && !isHalf) ||
+      (!isReal && !isSum && (!y || y->bits != 8 || isHalf)))
     return fail(op, "runs on the arrays with 8-bit input and a result of 8 "
-                    "bits or fp32 only; quantize the model");
+                    "bits or fp32, or 16-bit input and a result of fp32; "
+                    "quantize the model");
   WeightTensor weights;
   std::vector<int32_t> bias;
   std::string problem =
@@ -147,9 +151,14 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
         y->range.min, y->range.max, IntegerAttr());
   };
 
+  int64_t largest =
+      std::max(std::abs(int64_t{x->range.min}), int64_t{x->range.max});
   // One dense matrix, in which the blocks of other groups are zero; or, where
   // groups have one channel, one row for each tap.
   bool depthwise = form.channels == 1 && matrix.groups > 1;
+  if (depthwise && isHalf)
+    return fail(op, "runs on the vector unit, which takes 8-bit or float "
+                    "inputs");
   int64_t kh = form.window.getKernel()[0], kw = form.window.getKernel()[1];
   int64_t channels = depthwise ? 1 : form.channels * matrix.groups;
   int64_t K = kh * kw * channels;
@@ -159,7 +168,7 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
   constexpr int64_t kColumns = 64;
   for (int64_t begin = 0; begin < N; begin += kColumns) {
     int64_t end = std::min(begin + kColumns, N);
-    std::array<int64_t, kColumns> sums{}, first{}; // by column
+    std::array<int64_t, kColumns> sums{}, magnitudes{}, first{}; // by column
     for (int64_t n = begin; n < end && !depthwise; ++n)
       first[n - begin] = n / matrix.columns * form.channels;
     for (int64_t i = 0; i < kh; ++i)
@@ -170,9 +179,19 @@ LogicalResult Lowering::lowerWeighted(Operation *op,
             int64_t k = (i * kw + j) * channels + first[n - begin] + c;
             cells.set(k * N + n, w);
             sums[n - begin] += w;
+            magnitudes[n - begin] += std::abs(w);
           }
     for (int64_t n = begin; n < end; ++n)
       fold(n, sums[n - begin]);
+    // What the arrays add, and the zero point's share of it, stays in int32.
+    for (int64_t n = begin; n < end && isHalf; ++n)
+      if (magnitudes[n - begin] * largest > INT32_MAX)
+        return fail(op, "column " + Twine(n) +
+                            ": the magnitudes of its weights add up to " +
+                            Twine(magnitudes[n - begin]) +
+                            ", times inputs of up to " + Twine(largest) +
+                            " more than int32 holds; give the input fewer "
+                            "bits, or a scale with which fewer are used");
   }
   auto add = [&](ArrayRef<Value> terms) { return sum(loc, terms); };
   SmallVector<Value> parts, terms;

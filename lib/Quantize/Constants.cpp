@@ -31,6 +31,13 @@ quant::UniformQuantizedType activationType(Type type) {
   return uniform;
 }
 
+bool isInputType(Type type) {
+  auto uniform = dyn_cast<quant::UniformQuantizedType>(type);
+  return uniform && uniform.getStorageTypeIntegralWidth() <= 16 &&
+         uniform.getStorageTypeIntegralWidth() >= 8 &&
+         uniform.getExpressedType().isF32();
+}
+
 std::optional<Scales> scalesOf(Type type) {
   Scales result;
   if (auto uniform = dyn_cast<quant::UniformQuantizedType>(type)) {

@@ -30,6 +30,10 @@ mlir::Type elementType(mlir::Value value);
 /// The per-tensor 8-bit type of an activation; null for anything else.
 mlir::quant::UniformQuantizedType activationType(mlir::Type elementType);
 
+/// True for a type of numbers that arrays multiply with weights: per tensor, 8
+/// or 16 bits.
+bool isInputType(mlir::Type elementType);
+
 /// Scale and zero point of one axis position of a per-tensor or per-axis type.
 struct Scales {
   std::vector<float> scale;

@@ -27,8 +27,9 @@ namespace cimc {
 
 namespace {
 
-constexpr int64_t opsetVersion = 17;
-constexpr int64_t irVersion = 8;
+/// What the standard says of the model: 16-bit integers came with opset 21.
+constexpr int64_t opsetVersion = 17, opsetVersion16Bits = 21;
+constexpr int64_t irVersion = 8, irVersion16Bits = 10;
 
 std::optional<int32_t> onnxType(Type type) {
   using Proto = onnx::TensorProto;
@@ -432,11 +433,20 @@ void Exporter::exportOperation(Operation *op) {
 
 Result<std::string> Exporter::run(func::FuncOp entry) {
   onnx::ModelProto model;
-  model.set_ir_version(irVersion);
+  bool has16Bits = entry
+                       .walk([](nn::QuantizeOp op) {
+                         auto type = dyn_cast<quant::QuantizedType>(
+                             elementType(op.getResult()));
+                         return type && type.getStorageTypeIntegralWidth() == 16
+                                    ? WalkResult::interrupt()
+                                    : WalkResult::advance();
+                       })
+                       .wasInterrupted();
+  model.set_ir_version(has16Bits ? irVersion16Bits : irVersion);
   model.set_producer_name("cimc");
   onnx::OperatorSetIdProto *opset = model.add_opset_import();
   opset->set_domain("");
-  opset->set_version(opsetVersion);
+  opset->set_version(has16Bits ? opsetVersion16Bits : opsetVersion);
   graph = model.mutable_graph();
   graph->set_name(entry.getName().str());
   for (BlockArgument argument : entry.getArguments()) {

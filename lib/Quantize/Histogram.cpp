@@ -130,9 +130,7 @@ double quantizationError(const Histogram &histogram, AffineParameters p) {
   return total ? error * p.scale * p.scale / static_cast<double>(total) : 0;
 }
 
-double clippedShare(const Histogram &histogram, AffineParameters p) {
-  double low = -static_cast<double>(p.zero) * p.scale - p.scale / 2;
-  double high = (255.0 - p.zero) * p.scale + p.scale / 2;
+double clippedShare(const Histogram &histogram, double low, double high) {
   int64_t outside = 0;
   for (int64_t i = 0; i < histogram.bins(); ++i) {
     double middle = histogram.begin(i) + histogram.width() / 2;

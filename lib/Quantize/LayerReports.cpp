@@ -51,18 +51,26 @@ void LayerReports::plan(func::FuncOp entry, const RangePlan &plan,
       layer.why = "its input is made in float";
     } else if (plan.isQuantized(input)) {
       layer.input = "fixed";
-      AffineParameters p = plan.parameters(input);
-      layer.low = 0.0 - static_cast<double>(p.zero) * p.scale;
-      layer.high = (255.0 - p.zero) * p.scale;
+      const TensorRange &range = plan.range(input);
+      layer.inputBits = range.bits;
+      layer.low = range.low();
+      layer.high = range.high();
       int64_t group = plan.observedHistogram(input);
-      if (group >= 0)
-        layer.clipped = clippedShare(statistics.histograms[group], p);
+      if (group >= 0) {
+        const Histogram &histogram = statistics.histograms[group];
+        // What rounds into the range is inside; 16 bits are finer than bins.
+        double half =
+            std::max<double>(range.parameters.scale / 2,
+                             range.bits == 16 ? histogram.width() : 0);
+        layer.clipped =
+            clippedShare(histogram, layer.low - half, layer.high + half);
+      }
       bool isGiven =
           options.table.ranges.count(names.of(plan.representative(input)));
-      layer.why = isGiven ? "range given"
-                          : options.method + " over " +
-                                std::to_string(statistics.sampleCount()) +
-                                " samples";
+      layer.why =
+          isGiven ? "range given"
+                  : (range.bits == 16 ? "minmax" : options.method) + " over " +
+                        std::to_string(statistics.sampleCount()) + " samples";
     } else {
       layer.input = "float";
       layer.weightBits = 32;

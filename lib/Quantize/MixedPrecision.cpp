@@ -70,7 +70,7 @@ public:
       return status.takeError();
     std::vector<KnapsackItem> items;
     for (size_t i : open)
-      items.push_back({decisions[i].saved, harms[i]});
+      items.push_back({decisions[i].saved * reads(layers[i]), harms[i]});
     Knapsack knapsack(items);
     Result<int64_t> capacity = search.maxDropDb || search.minCosine
                                    ? cheapestWithin(knapsack)
@@ -84,6 +84,15 @@ public:
   }
 
 private:
+  /// How often each weight's share of the cost counts.
+  int64_t reads(const WeightedLayer &layer) const {
+    if (!search.countsReads)
+      return 1;
+    auto type = cast<ShapedType>(layer.operation()->getResult(0).getType());
+    return std::max<int64_t>(1, type.getNumElements() /
+                                    layer.matrix()->allColumns());
+  }
+
   Status measureLayers() {
     for (size_t i = 0; i < layers.size(); ++i)
       layers[i].install(builder, wide[i]);
@@ -153,21 +162,28 @@ private:
   }
 
   Result<int64_t> dearestThatFits(const Knapsack &knapsack) {
-    Result<bool> all = search.fits(module);
-    if (!all)
-      return all.takeError();
-    if (*all)
+    Status last = search.fits(module);
+    if (last)
       return knapsack.capacity();
-    // The first that does not fit; where none does, placing will say so.
+    if (last.error().code != ExitCode::DoesNotFit)
+      return last.takeError();
+    // The first that does not fit.
     Result<int64_t> first = leastThat(knapsack, [&]() -> Result<bool> {
-      Result<bool> fits = search.fits(module);
-      if (!fits)
-        return fits.takeError();
-      return !*fits;
+      Status fits = search.fits(module);
+      if (fits)
+        return false;
+      last = std::move(fits);
+      if (last.error().code != ExitCode::DoesNotFit)
+        return last.takeError();
+      return true;
     });
     if (!first)
       return first.takeError();
-    return std::max<int64_t>(0, *first - 1);
+    if (*first == 0)
+      return Error{ExitCode::DoesNotFit,
+                   "with 4-bit weights wherever they save something: " +
+                       last.error().message};
+    return *first - 1;
   }
 
   Result<int64_t> cheapestWithin(const Knapsack &knapsack) {

@@ -123,7 +123,7 @@ private:
       return false;
     // A range that is known is not taken again.
     Value source = quantizedSource(input);
-    if (source && activationType(elementType(source)))
+    if (source && isInputType(elementType(source)))
       op->setOperand(0, source);
     else if (isNonNegative(input))
       op->setAttr("nonnegative", builder.getUnitAttr());

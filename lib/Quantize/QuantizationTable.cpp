@@ -34,11 +34,13 @@ bool takeNumber(StringRef &line, double &value) {
 } // namespace
 
 std::string printTable(const QuantizationTable &table) {
-  std::string text =
-      "# bits N LAYER: the weights of a layer have N bits.\n"
-      "# range LOW HIGH TENSOR: its 8 bits cover these numbers.\n";
+  std::string text = "# bits N LAYER: the weights of a layer have N bits.\n"
+                     "# inputs N LAYER: the input of a layer has N bits.\n"
+                     "# range LOW HIGH TENSOR: its bits cover these numbers.\n";
   for (const auto &[name, bits] : table.bits)
     text += "bits " + std::to_string(bits) + " " + name + "\n";
+  for (const auto &[name, bits] : table.inputBits)
+    text += "inputs " + std::to_string(bits) + " " + name + "\n";
   char numbers[80];
   for (const auto &[name, range] : table.ranges) {
     std::snprintf(numbers, sizeof(numbers), "range %.10g %.10g ", range.first,
@@ -70,6 +72,12 @@ Result<QuantizationTable> parseTable(const std::string &text) {
         return fail("weights cannot have '" + word.str() +
                     "' bits, but 2 to 8");
       isNew = table.bits.emplace(line.str(), bits).second;
+    } else if (form == "inputs") {
+      StringRef word = takeWord(line);
+      if (word != "8" && word != "16")
+        return fail("inputs cannot have '" + word.str() +
+                    "' bits, but 8 or 16");
+      isNew = table.inputBits.emplace(line.str(), word == "8" ? 8 : 16).second;
     } else if (form == "range") {
       double low = 0, high = 0;
       if (!takeNumber(line, low) || !takeNumber(line, high))
@@ -79,7 +87,8 @@ Result<QuantizationTable> parseTable(const std::string &text) {
                     "least 0, and they differ");
       isNew = table.ranges.emplace(line.str(), std::pair(low, high)).second;
     } else {
-      return fail("neither 'bits N LAYER' nor 'range LOW HIGH TENSOR'");
+      return fail("neither 'bits N LAYER', 'inputs N LAYER' nor 'range LOW "
+                  "HIGH TENSOR'");
     }
     if (line.empty())
       return fail("the name is missing");

@@ -58,9 +58,8 @@ public:
 private:
   void insertPair(Value value) {
     builder.setInsertionPointAfterValue(value);
-    AffineParameters p = plan.parameters(value);
     auto type = cast<RankedTensorType>(value.getType());
-    Type element = unsignedType(builder.getContext(), p.scale, p.zero);
+    Type element = plan.range(value).type(builder.getContext());
     auto quantize = nn::QuantizeOp::create(
         builder, value.getLoc(),
         RankedTensorType::get(type.getShape(), element), value);
@@ -75,8 +74,8 @@ private:
           !(plan.isRanged(op) || plan.isQuantized(operands[1 - k])))
         continue;
       std::optional<float> inputScale;
-      if (!plan.isRanged(op))
-        inputScale = plan.parameters(operands[1 - k]).scale;
+      if (!plan.isRanged(op) && !plan.isWide(op))
+        inputScale = plan.range(operands[1 - k]).parameters.scale;
       int bits = bitsOf(op);
       layers.emplace_back(op, k, inputScale, bits);
       layers.back().install(builder, layers.back().nearest(bits));
@@ -88,8 +87,8 @@ private:
     if (!bias || !plan.isQuantized(operands[0]) ||
         !plan.isQuantized(operands[1]))
       return;
-    float scale = plan.parameters(operands[0]).scale;
-    float other = plan.parameters(operands[1]).scale;
+    float scale = plan.range(operands[0]).parameters.scale;
+    float other = plan.range(operands[1]).parameters.scale;
     std::vector<float> values = readFloats(bias);
     std::vector<int32_t> integers(values.size());
     for (size_t c = 0; c < values.size(); ++c)
@@ -218,9 +217,14 @@ public:
     // A handful of samples is learned by heart, and at 8 bits there is little
     // to gain.
     constexpr int64_t enoughToFit = 16;
-    bool fits = options.fitWeights &&
+    bool fits = options.rounding != "nearest" &&
                 (isNarrow || statistics.sampleCount() >= enoughToFit);
-    if (fits || isSearch) {
+    if (isSearch && options.rounding == "nearest") {
+      result.around = nearest;
+      for (auto [i, layer] : llvm::enumerate(layers))
+        if (isNarrowWanted[i])
+          result.narrow[i] = layer.nearest(kNarrowBits);
+    } else if (fits || isSearch) {
       install(nearest);
       auto refined =
           refineLayers(*findEntry(module), *findEntry(real), layers, nearest,
@@ -294,6 +298,12 @@ Status checkTable(const QuantizationTable &table, func::FuncOp entry,
                    "the table has bits for '" + name +
                        "', but the network has no convolution or matrix "
                        "product of that name"};
+  for (const auto &[name, bits] : table.inputBits)
+    if (!layers.count(name))
+      return Error{ExitCode::InvalidInput,
+                   "the table has bits for the input of '" + name +
+                       "', but the network has no convolution or matrix "
+                       "product of that name"};
   for (const auto &[name, range] : table.ranges)
     if (!tensors.count(name))
       return Error{ExitCode::InvalidInput,
@@ -349,6 +359,14 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     return Error{ExitCode::Usage,
                  "unknown calibration method '" + options.method +
                      "'; there are mse, minmax, percentile and entropy"};
+  if (options.rounding != "fit" && options.rounding != "nearest")
+    return Error{ExitCode::Usage, "unknown rounding '" + options.rounding +
+                                      "'; there are nearest and fit"};
+  if (options.inputBits != 8 && options.inputBits != 16)
+    return Error{ExitCode::Usage, "inputs of " +
+                                      std::to_string(options.inputBits) +
+                                      " bits are not supported; choose 8 or "
+                                      "16"};
   if (options.weightBits < 2 || options.weightBits > 8)
     return Error{ExitCode::Usage, "weights of " +
                                       std::to_string(options.weightBits) +
@@ -377,7 +395,12 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     if (!done)
       return done.takeError();
   }
-  RangePlan plan(*entry, options.rowRanges);
+  auto isWide = [&](Operation *op) {
+    auto given = options.table.inputBits.find(names.of(op));
+    return (given == options.table.inputBits.end() ? options.inputBits
+                                                   : given->second) == 16;
+  };
+  RangePlan plan(*entry, options.rowRanges, isWide);
   if (Status status = checkTable(options.table, *entry, plan, names); !status)
     return status;
   Statistics statistics;
@@ -391,12 +414,8 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     std::string name = names.of(value);
     auto given = options.table.ranges.find(name);
     if (given != options.table.ranges.end())
-      plan.setParameters(
-          value, affineParameters(given->second.first, given->second.second));
-    AffineParameters p = plan.parameters(value);
-    // No -0.
-    table.ranges[name] = {0.0 - static_cast<double>(p.zero) * p.scale,
-                          (255.0 - p.zero) * p.scale};
+      plan.setRange(value, given->second.first, given->second.second);
+    table.ranges[name] = {plan.range(value).low(), plan.range(value).high()};
   }
   warnOfSamples(*entry, statistics, plan, names);
   warnOfChannels(*entry);
@@ -438,6 +457,8 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
   for (auto [layer, decision] : llvm::zip_equal(layers, decisions)) {
     std::string name = names.of(layer.operation());
     table.bits[name] = decision.bits;
+    // Said of all layers, so that a table is right beside any --precision.
+    table.inputBits[name] = plan.isWide(layer.operation()) ? 16 : 8;
     reports.setBits(name, decision);
   }
   if (!report)

@@ -11,6 +11,9 @@
 #include "Constants.h"
 #include "Fuse.h"
 
+#include <algorithm>
+#include <cmath>
+
 using namespace mlir;
 
 namespace cimc::quantization {
@@ -20,6 +23,8 @@ namespace {
 bool isActivation(Value value) {
   return elementType(value).isF32() && !constantOf(value);
 }
+
+constexpr int32_t kMostLevels = 32767;
 
 bool isSplatConstant(Value value) {
   nn::ConstantOp constant = constantOf(value);
@@ -37,7 +42,29 @@ bool isTableFunction(Operation *op) {
 
 } // namespace
 
-RangePlan::RangePlan(func::FuncOp entry, bool rowRanges) {
+double TensorRange::low() const {
+  // No -0.
+  return 0.0 - static_cast<double>(bits == 16 ? levels : parameters.zero) *
+                   parameters.scale;
+}
+
+double TensorRange::high() const {
+  return (bits == 16 ? levels : 255.0 - parameters.zero) * parameters.scale;
+}
+
+Type TensorRange::type(MLIRContext *context) const {
+  if (bits == 8)
+    return unsignedType(context, parameters.scale, parameters.zero);
+  Scales scales;
+  scales.scale = {parameters.scale};
+  scales.zero = {0};
+  // Everything that 16 bits hold is what QuantizeLinear saturates to.
+  bool isFull = levels == kMostLevels;
+  return signedType(context, 16, isFull ? -kMostLevels - 1 : -levels, levels,
+                    scales);
+}
+
+RangePlan::RangePlan(func::FuncOp entry, bool rowRanges, Predicate isWide) {
   auto add = [&](Value value) {
     if (!isa<RankedTensorType>(value.getType()) || !isActivation(value))
       return;
@@ -59,8 +86,9 @@ RangePlan::RangePlan(func::FuncOp entry, bool rowRanges) {
   for (size_t i = 0; i < values.size(); ++i)
     parent[i] = static_cast<int64_t>(i);
   absorbed.assign(values.size(), false);
-  decideOperations(entry, rowRanges);
-  decideGroups(rowRanges);
+  chosen.resize(values.size());
+  decideOperations(entry, rowRanges, isWide);
+  decideGroups(entry, rowRanges);
 }
 
 int64_t RangePlan::find(int64_t index) const {
@@ -87,9 +115,23 @@ bool RangePlan::comesFromInteger(Value value) const {
 
 // Weighted sums and pooling are integer; what follows them, as far as it can
 // be.
-void RangePlan::decideOperations(func::FuncOp entry, bool rowRanges) {
+void RangePlan::decideOperations(func::FuncOp entry, bool rowRanges,
+                                 Predicate isWide) {
+  // Pooling behind wide layers would take their results back to 8 bits.
+  llvm::DenseSet<Operation *> real; // looked up only
+  auto isReal = [&](Value operand) {
+    return real.contains(operand.getDefiningOp());
+  };
   for (Operation &op : entry.front()) {
     bool isInteger = isIntegerOnly(&op);
+    bool isLayer = isa<nn::ConvOp, nn::MatMulOp>(op);
+    if (isWide(&op) || (!isLayer && llvm::any_of(op.getOperands(), isReal))) {
+      real.insert(&op);
+      integer[&op] = false;
+      if (isLayer && isActivation(op.getOperand(0)) && canTakeRanges(&op))
+        wide.insert(&op);
+      continue;
+    }
     if (auto matmul = dyn_cast<nn::MatMulOp>(op)) {
       Value a = matmul.getA(), b = matmul.getB();
       if (isActivation(a) && isActivation(b))
@@ -116,7 +158,60 @@ void RangePlan::decideOperations(func::FuncOp entry, bool rowRanges) {
   }
 }
 
-void RangePlan::decideGroups(bool realSums) {
+// The largest sum of magnitudes of the weights that one output adds, in
+// integers of 8 bits; an eighth more than the nearest, as other integers may be
+// chosen.
+static double largestSum(Operation *op) {
+  nn::ConstantOp weights = constantOf(op->getOperand(1));
+  auto shape = cast<ShapedType>(op->getOperand(1).getType()).getShape();
+  std::vector<float> values = readFloats(weights);
+  int64_t axis = weightAxis(op);
+  std::vector<double> sums(shape[axis], 0.0), largest(shape[axis], 0.0);
+  forEachOnAxis(shape, axis, [&](int64_t i, int64_t at) {
+    double w = std::fabs(values[i]);
+    sums[at] += w;
+    largest[at] = std::max(largest[at], w);
+  });
+  double most = 0;
+  for (size_t c = 0; c < sums.size(); ++c)
+    if (largest[c] > 0)
+      most = std::max(most, 127 * sums[c] / largest[c]);
+  return most * 1.125;
+}
+
+// Tensors that wide layers read have 16 bits, for all layers that can read
+// them so.
+void RangePlan::decideWidths(func::FuncOp entry) {
+  bool changed = !wide.empty();
+  while (changed) {
+    changed = false;
+    for (Operation &op : entry.front()) {
+      auto input =
+          op.getNumOperands() ? number.find(op.getOperand(0)) : number.end();
+      if (input == number.end() || !isa<nn::ConvOp, nn::MatMulOp>(op))
+        continue;
+      TensorRange &range = chosen[find(input->second)];
+      if (range.bits == 16 && canTakeRanges(&op) && wide.insert(&op).second) {
+        integer[&op] = false;
+        ranged.erase(&op);
+        changed = true;
+      }
+      if (wide.contains(&op) && range.bits != 16) {
+        range.bits = 16;
+        changed = true;
+      }
+    }
+  }
+  for (Operation &op : entry.front()) {
+    if (!wide.contains(&op))
+      continue;
+    TensorRange &range = chosen[find(number.lookup(op.getOperand(0)))];
+    double most = std::floor(2147483647.0 / std::max(largestSum(&op), 1.0));
+    range.levels = static_cast<int32_t>(std::min<double>(range.levels, most));
+  }
+}
+
+void RangePlan::decideGroups(func::FuncOp entry, bool realSums) {
   for (size_t i = 0; i < values.size(); ++i) {
     Operation *op = values[i].getDefiningOp();
     if (!op)
@@ -140,6 +235,7 @@ void RangePlan::decideGroups(bool realSums) {
         isa<nn::ReluOp, nn::ClipOp>(*values[i].user_begin()))
       absorbed[i] = true;
   }
+  decideWidths(entry);
   needed.assign(values.size(), false);
   std::vector<int> roots(values.size(), 0), bounded(values.size(), 0);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -154,7 +250,8 @@ void RangePlan::decideGroups(bool realSums) {
     // Sums that only float operations read become fp32 as they are.
     bool need = op && integer.lookup(op) && !(realSums && canTakeRanges(op));
     for (Operation *user : values[i].getUsers())
-      need |= integer.lookup(user);
+      need |= integer.lookup(user) ||
+              (isWide(user) && user->getOperand(0) == values[i]);
     if (need)
       needed[group] = true;
   }
@@ -184,29 +281,36 @@ int64_t RangePlan::observedHistogram(Value value) const {
   return it == number.end() ? -1 : find(it->second);
 }
 
-AffineParameters RangePlan::parameters(Value value) const {
-  return chosen[find(number.lookup(value))];
+void RangePlan::setRange(TensorRange &range, double low, double high) {
+  range.parameters = affineParameters(low, high);
+  if (range.bits == 8)
+    return;
+  double largest = std::max(std::fabs(low), std::fabs(high));
+  auto scale = static_cast<float>(largest / range.levels);
+  range.parameters = {scale > 1e-15f ? scale : 1.0f, 0};
 }
 
 std::vector<Value> RangePlan::representatives() const {
   std::vector<Value> result;
   for (size_t i = 0; i < values.size(); ++i)
     if (find(static_cast<int64_t>(i)) == static_cast<int64_t>(i) && needed[i] &&
-        !fixed[i])
+        (!fixed[i] || chosen[i].bits == 16))
       result.push_back(values[i]);
   return result;
 }
 
 void RangePlan::choose(const std::vector<Histogram> &histograms,
                        const std::string &method) {
-  chosen.resize(values.size());
   for (size_t i = 0; i < values.size(); ++i) {
     if (find(static_cast<int64_t>(i)) != static_cast<int64_t>(i) || !needed[i])
       continue;
-    if (fixed[i])
-      chosen[i] = {1.0f / 256.0f, 0};
+    // 16 bits have levels for everything seen.
+    if (chosen[i].bits == 16)
+      setRange(chosen[i], histograms[i].min(), histograms[i].max());
+    else if (fixed[i])
+      chosen[i].parameters = {1.0f / 256.0f, 0};
     else
-      chosen[i] = chooseParameters(histograms[i], method);
+      chosen[i].parameters = chooseParameters(histograms[i], method);
   }
 }
 

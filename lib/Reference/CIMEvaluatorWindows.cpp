@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 using namespace mlir;
 
@@ -53,7 +54,7 @@ struct Taps {
 
 template <typename T>
 void gather(const T *in, const Extents &extents, const Taps &taps, int64_t r,
-            int64_t p, int64_t begin, int64_t size, int16_t pad, int16_t *out) {
+            int64_t p, int64_t begin, int64_t size, int32_t pad, int32_t *out) {
   int64_t end = begin + size;
   while (begin < end) {
     int64_t tap = begin / extents.channels, c = begin % extents.channels;
@@ -63,7 +64,7 @@ void gather(const T *in, const Extents &extents, const Taps &taps, int64_t r,
     if (extents.has(row, pixel)) {
       const T *from = in + extents.at(row, pixel) + c;
       for (int64_t i = 0; i < count; ++i)
-        out[i] = static_cast<int16_t>(from[i]);
+        out[i] = static_cast<int32_t>(from[i]);
     } else {
       std::fill_n(out, count, pad);
     }
@@ -78,9 +79,6 @@ Result<HostTensor> mvm(cim::MvmOp op, const HostTensor &in, HostTensor result) {
   if (!weights)
     return Error{ExitCode::InvalidInput,
                  "no weights '" + op.getWeights().str() + "'"};
-  if (in.type == DType::U16)
-    return Error{ExitCode::Unsupported,
-                 "weight tiles are not evaluated on unsigned 16-bit inputs"};
   auto type = cast<RankedTensorType>(weights.getValue().getType());
   int64_t stride = type.getDimSize(1);
   auto k = static_cast<int64_t>(op.getKSize());
@@ -95,25 +93,38 @@ Result<HostTensor> mvm(cim::MvmOp op, const HostTensor &in, HostTensor result) {
           matrix.as<int8_t>()[(kBegin + i) * stride +
                               static_cast<int64_t>(op.getNBegin()) + n];
   Taps taps{op.getWindow()};
-  auto pad = static_cast<int16_t>(op.getPadValue());
+  auto pad = static_cast<int32_t>(op.getPadValue());
   auto xBegin = static_cast<int64_t>(op.getXBegin());
-  std::vector<int16_t> windows(static_cast<size_t>(out.pixels * k));
+  size_t count = static_cast<size_t>(out.pixels * k);
+  std::vector<int32_t> windows(count);
+  // Products are of 16 signed bits; what needs 17 is twice a half and a bit.
+  bool hasBit = in.type == DType::U16;
+  std::vector<int16_t> halves(count), lowest(hasBit ? count : 0);
+  std::vector<int32_t> part(hasBit ? out.pixels * out.channels : 0);
   for (int64_t r = 0; r < out.rows; ++r) {
-    for (int64_t p = 0; p < out.pixels; ++p) {
-      int16_t *to = windows.data() + p * k;
-      if (in.type == DType::I16)
-        gather(in.as<int16_t>(), extents, taps, r, xBegin + p, kBegin, k, pad,
-               to);
-      else
-        withBytes(in, [&](auto *from) {
-          gather(from, extents, taps, r, xBegin + p, kBegin, k, pad, to);
-        });
-    }
-    gemm(out.pixels, out.channels, k,
-         MatrixRef<const int16_t>{windows.data(), k, 1},
-         MatrixRef<const int16_t>{tile.data(), out.channels, 1},
-         MatrixRef<int32_t>{result.as<int32_t>() + out.at(r, 0), out.channels,
-                            1});
+    withIntegers(in, [&](auto *from) {
+      for (int64_t p = 0; p < out.pixels; ++p)
+        gather(from, extents, taps, r, xBegin + p, kBegin, k, pad,
+               windows.data() + p * k);
+    });
+    auto multiply = [&](const std::vector<int16_t> &left, int32_t *sums) {
+      gemm(out.pixels, out.channels, k,
+           MatrixRef<const int16_t>{left.data(), k, 1},
+           MatrixRef<const int16_t>{tile.data(), out.channels, 1},
+           MatrixRef<int32_t>{sums, out.channels, 1});
+    };
+    int32_t *sums = result.as<int32_t>() + out.at(r, 0);
+    for (size_t i = 0; i < count; ++i)
+      halves[i] = static_cast<int16_t>(windows[i] >> int(hasBit));
+    multiply(halves, sums);
+    if (!hasBit)
+      continue;
+    for (size_t i = 0; i < count; ++i)
+      lowest[i] = static_cast<int16_t>(windows[i] & 1);
+    multiply(lowest, part.data());
+    for (size_t i = 0; i < part.size(); ++i)
+      sums[i] = static_cast<int32_t>(2 * static_cast<uint32_t>(sums[i]) +
+                                     static_cast<uint32_t>(part[i]));
   }
   return result;
 }
@@ -286,10 +297,11 @@ Result<HostTensor> evaluateWindowOp(Operation *op, const HostTensor &in,
   Taps taps{pool.getWindow()};
   if (in.type == DType::F32)
     maxPool(in.as<float>(), extents, taps, result.as<float>(), out);
-  else if (in.type == DType::U8)
-    maxPool(in.as<uint8_t>(), extents, taps, result.as<uint8_t>(), out);
   else
-    maxPool(in.as<int8_t>(), extents, taps, result.as<int8_t>(), out);
+    withIntegers(in, [&](auto *from) {
+      using T = std::remove_const_t<std::remove_pointer_t<decltype(from)>>;
+      maxPool(from, extents, taps, result.as<T>(), out);
+    });
   return result;
 }
 

@@ -54,6 +54,16 @@ template <typename Tensor, typename Fn> auto withBytes(Tensor &tensor, Fn fn) {
   return fn(tensor.template as<int8_t>());
 }
 
+/// Likewise for integers of 16 bits.
+template <typename Tensor, typename Fn>
+auto withIntegers(Tensor &tensor, Fn fn) {
+  if (tensor.type == DType::U16)
+    return fn(tensor.template as<uint16_t>());
+  if (tensor.type == DType::I16)
+    return fn(tensor.template as<int16_t>());
+  return withBytes(tensor, fn);
+}
+
 } // namespace cimc::reference
 
 #endif // CIMC_LIB_REFERENCE_CIMOPERATIONS_H

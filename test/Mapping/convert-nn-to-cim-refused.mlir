@@ -67,3 +67,28 @@ func.func @blocks() {
 ^unreached:
   return
 }
+
+// -----
+
+!h = !quant.uniform<i16:f32, 0.5>
+!w = !quant.uniform<i8:f32, 0.5>
+
+// CHECK: nn.matmul: column 0: the magnitudes of its weights add up to 127000, times inputs of up to 32768 more than int32 holds; give the input fewer bits, or a scale with which fewer are used
+func.func @large(%x: tensor<1x1000x!h>) -> tensor<1x2xf32> {
+  %w = nn.constant dense<127> : tensor<1000x2xi8> : tensor<1000x2x!w>
+  %0 = nn.matmul %x, %w : (tensor<1x1000x!h>, tensor<1000x2x!w>) -> tensor<1x2xf32>
+  return %0 : tensor<1x2xf32>
+}
+
+// -----
+
+!h = !quant.uniform<i16:f32, 0.5>
+!w = !quant.uniform<i8:f32, 0.5>
+!y = !quant.uniform<i16:f32, 0.5>
+
+// CHECK: nn.matmul: runs on the arrays with 8-bit input and a result of 8 bits or fp32, or 16-bit input and a result of fp32; quantize the model
+func.func @half(%x: tensor<1x2x!h>) -> tensor<1x2x!y> {
+  %w = nn.constant dense<1> : tensor<2x2xi8> : tensor<2x2x!w>
+  %0 = nn.matmul %x, %w : (tensor<1x2x!h>, tensor<2x2x!w>) -> tensor<1x2x!y>
+  return %0 : tensor<1x2x!y>
+}

@@ -175,6 +175,23 @@ func.func @floats(%x: tensor<1x7xf32>) -> tensor<1x7xf32> {
   return %3 : tensor<1x7xf32>
 }
 
+// 16 bits: fewer levels than the machine's are a clip before; arrays take the
+// integers, and the sums become fp32.
+// CHECK-LABEL: func.func @halves
+// CHECK: %[[C:.*]] = cim.map %{{.*}} {alpha = -5.000000e+01 : f32, beta = 5.000000e+01 : f32, function = "clip"}
+// CHECK: %[[Q:.*]] = cim.quantize %[[C]] {{.*}} -> tensor<1x1x7xi16>
+// CHECK: %[[P:.*]] = cim.mvm %[[Q]]
+// CHECK: cim.combine %[[P]], %{{.*}} digits = 1
+// CHECK-NOT: cim.map
+// CHECK: cim.quantize {{.*}} -> tensor<1x1x3xui16>
+func.func @halves(%x: tensor<1x7xf32>) -> tensor<1x3x!quant.uniform<u16:f32, 0.5>> {
+  %w = nn.constant dense<1> : tensor<7x3xi8> : tensor<7x3x!quant.uniform<i8:f32, 0.5>>
+  %0 = nn.quantize %x : (tensor<1x7xf32>) -> tensor<1x7x!quant.uniform<i16<-100:100>:f32, 0.5>>
+  %1 = nn.matmul %0, %w : (tensor<1x7x!quant.uniform<i16<-100:100>:f32, 0.5>>, tensor<7x3x!quant.uniform<i8:f32, 0.5>>) -> tensor<1x3xf32>
+  %2 = nn.quantize %1 : (tensor<1x3xf32>) -> tensor<1x3x!quant.uniform<u16:f32, 0.5>>
+  return %2 : tensor<1x3x!quant.uniform<u16:f32, 0.5>>
+}
+
 // Two activations: the order of b is told, not changed.
 // CHECK-LABEL: func.func @activations
 // CHECK: cim.matmul %{{.*}}, %{{.*}} {batch = 1 : i64, k = 5 : i64, m = 3 : i64, n = 7 : i64, transpose_b, za = 3 : i64, zb = -5 : i64}

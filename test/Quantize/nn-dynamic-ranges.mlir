@@ -43,6 +43,23 @@ func.func @dequantized(%x: tensor<1x2xf32>, %xq: tensor<1x2x!a>) -> (tensor<1x2x
 
 // -----
 
+!h = !quant.uniform<i16:f32, 0.5>
+!w = !quant.uniform<i8:f32, 0.5>
+
+// Inputs of 16 bits are taken as they are.
+// CHECK-LABEL: @half
+// CHECK-SAME: %[[Q:[^:]*]]: tensor<1x2x!quant
+// CHECK: nn.matmul %[[Q]], %{{.*}} : (tensor<1x2x!quant.uniform<i16:f32, 5.000000e-01>>, tensor<2x2x!quant.uniform<i8:f32, 5.000000e-01>>) -> tensor<1x2xf32>
+func.func @half(%xq: tensor<1x2x!h>) -> tensor<1x2xf32> {
+  %w = nn.constant dense<1> : tensor<2x2xi8> : tensor<2x2x!w>
+  %d = nn.dequantize %w : (tensor<2x2x!w>) -> tensor<2x2xf32>
+  %xd = nn.dequantize %xq : (tensor<1x2x!h>) -> tensor<1x2xf32>
+  %z = nn.matmul %xd, %d : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  return %z : tensor<1x2xf32>
+}
+
+// -----
+
 // Depthwise convolutions stay float.
 // CHECK-LABEL: @depthwise
 // CHECK: nn.conv {{.*}} : (tensor<1x2x3xf32>, tensor<2x1x1xf32>) -> tensor<1x2x3xf32>

@@ -3,7 +3,7 @@
 """Runs one model at every level of IR and compares the outputs bit by bit.
 
 usage: levels.py MODEL.onnx --input NAME=SAMPLES.npy [--calibrate FILE] [--chip NAME]
-       [--mode throughput|latency] [--cimc PATH]
+       [--mode throughput|latency] [--option OPTION]... [--cimc PATH]
 
 Levels: nn (the quantized graph), cim (tiles and partial sums), sched (streams
 and channels), isa (the encoded program on the chip model). Exit code 1 where
@@ -28,6 +28,7 @@ def main():
     parser.add_argument("--calibrate")
     parser.add_argument("--chip", default="card")
     parser.add_argument("--mode", default="throughput")
+    parser.add_argument("--option", action="append", default=[], help="a further option of cimc run")
     parser.add_argument("--cimc", default="cimc")
     args = parser.parse_args()
     outputs = {}
@@ -36,7 +37,7 @@ def main():
             out = pathlib.Path(folder) / level
             out.mkdir()
             command = [args.cimc, "run", args.model, "--level", level, "--chip", args.chip, "--mode", args.mode,
-                       "--input", args.input, "--output", str(out), "-j", "2"]
+                       "--input", args.input, "--output", str(out), "-j", "2", *args.option]
             if args.calibrate:
                 command += ["--calibrate", args.calibrate]
             done = subprocess.run(command, capture_output=True, text=True)

@@ -31,6 +31,12 @@
 
 namespace cimc {
 
+/// What a program may take for one sample, by the chip model.
+struct Budget {
+  std::optional<double> latencyUs, periodUs, energyUj;
+  bool isGiven() const { return latencyUs || periodUs || energyUj; }
+};
+
 /// What `cimc compile` is told; every field has a default that works.
 struct CompileOptions {
   std::string chip;                ///< preset or file, "" for the default
@@ -39,10 +45,12 @@ struct CompileOptions {
   /// scheduling will need; where that turns out to be more, it plans with less.
   int memoryPercent = 100;
   std::string precision = "int8";
-  std::string method = "mse"; ///< of QuantizeOptions
-  QuantizationTable table;    ///< of QuantizeOptions
+  std::string method = "mse";   ///< of QuantizeOptions
+  std::string rounding = "fit"; ///< of QuantizeOptions
+  QuantizationTable table;      ///< of QuantizeOptions
   /// Of `BitSearch`, for precision "mixed"; `fit`: a chip, "" for `chip`.
   std::string fit;
+  Budget budget;
   std::optional<double> maxDropDb, minCosine;
   /// Fill `Compilation::quantized`.
   bool reportLayers = false;
@@ -93,7 +101,8 @@ struct Compilation {
 Result<QuantizeOptions> quantizeOptions(const CompileOptions &options);
 
 /// What `--precision mixed` asks: costs are row groups of the arrays of a chip,
-/// and a network fits where it can be placed and scheduled.
+/// and a network fits where it can be placed and scheduled, and its program
+/// keeps to the budget.
 Result<BitSearch> bitSearch(const CompileOptions &options);
 
 /// Compiles the model in `path`, told apart by content, as far as

@@ -66,9 +66,9 @@ AffineParameters affineParameters(double low, double high);
 double quantizationError(const Histogram &histogram,
                          AffineParameters parameters);
 
-/// The share of the values counted that lie outside the range, to the width of
-/// the histogram's bins.
-double clippedShare(const Histogram &histogram, AffineParameters parameters);
+/// The share of the values counted that lie outside [low, high], to the width
+/// of the histogram's bins.
+double clippedShare(const Histogram &histogram, double low, double high);
 
 /// Range choice by "mse", "minmax", "percentile" or "entropy"; the first for
 /// other names.

@@ -31,27 +31,34 @@ struct QuantizationTable {
   /// Bits of the weights of layers, by the node's name. Of several nodes of one
   /// name the second is "NAME#2", and so on.
   std::map<std::string, int> bits;
+  /// Bits of the inputs of layers, 8 or 16, by the layer's name. A tensor that
+  /// several layers read has the most that one of them is given.
+  std::map<std::string, int> inputBits;
   /// Least and largest number of tensors, by the name of the input, or of the
   /// node that computes them, in the same way.
   std::map<std::string, std::pair<double, double>> ranges;
 };
 
-/// Lines `bits N LAYER` and `range LOW HIGH TENSOR`; what follows a `#` at the
-/// begin of a line is a comment. Reading what was written gives the same
-/// parameters in every bit.
+/// Lines `bits N LAYER`, `inputs N LAYER` and `range LOW HIGH TENSOR`; what
+/// follows a `#` at the begin of a line is a comment. Reading what was written
+/// gives the same parameters in every bit.
 std::string printTable(const QuantizationTable &table);
-/// Errors (InvalidInput) name the line: neither form, a number that is none, 2
-/// to 8 bits exceeded, a range without 0 or of no width, a name given twice.
+/// Errors (InvalidInput) name the line: none of these, a number that is none,
+/// 2 to 8 bits exceeded, inputs of neither 8 nor 16 bits, a range without 0 or
+/// of no width, a name given twice.
 Result<QuantizationTable> parseTable(const std::string &text);
 
 /// Lets the quantizer choose the bits of each layer's weights, 4 or 8.
 struct BitSearch {
   /// What the weights of an operation take on the chip, in any unit.
   std::function<int64_t(const nn::WeightMatrix &, int bits)> cost;
-  /// Whether a network quantized so fits the chip. With it, the most accurate
-  /// network is taken that does; without it, the cheapest within the limits
-  /// below.
-  std::function<Result<bool>(mlir::ModuleOp)> fits;
+  /// What is scarce is not room for weights but the time or energy of reading
+  /// them: costs count once for each vector that weights are multiplied with.
+  bool countsReads = false;
+  /// Whether a network quantized so keeps to the budget; DoesNotFit where not,
+  /// other errors end the search. The most accurate network is taken that does,
+  /// or, with one of the limits below, the cheapest within them.
+  std::function<Status(mlir::ModuleOp)> fits;
   /// How many dB the output's SQNR may be below that of 8-bit weights.
   std::optional<double> maxDropDb;
   /// The least cosine between the outputs and the float network's.
@@ -66,13 +73,16 @@ struct QuantizeOptions {
   std::string method = "mse";
   /// 2 to 8.
   int weightBits = 8;
+  /// Of the inputs of layers with weights on arrays: 8, or 16, which makes
+  /// everything between them fp32.
+  int inputBits = 8;
   /// Samples evaluated at the same time. The result does not depend on it.
   unsigned threads = 1;
   /// Shift biases against the change of means that rounding weights causes.
   bool biasCorrection = true;
-  /// Choose integer weights by what they do to each layer's output on some of
-  /// the samples, instead of the nearest.
-  bool fitWeights = true;
+  /// How weights become integers: "nearest", or "fit", by what they do to each
+  /// layer's output on some of the samples.
+  std::string rounding = "fit";
   /// Matrix products whose input is made in float take its range row by row
   /// while they run (rule R14), and sums that only float operations read become
   /// fp32 as they are: what standard QDQ models cannot say.
@@ -94,8 +104,9 @@ struct QuantizedLayer {
   /// Where its input's 8 bits come from: "fixed", "by row" (rule R14), or
   /// "float" where it is not an integer operation.
   std::string input;
-  /// The range of a fixed input, and the share of the samples' values that it
-  /// cuts.
+  /// The bits of a fixed input, its range, and the share of the samples' values
+  /// that it cuts.
+  int inputBits = 8;
   double low = 0, high = 0, clipped = 0;
   /// Its result against the float network's, on the samples held out.
   double sqnrDb = 0, cosine = 0;
@@ -138,10 +149,11 @@ bool hasQuantizedTypes(mlir::ModuleOp module);
 /// constants for weights and biases; `nn-fuse-qdq` then makes integer
 /// operations of them.
 ///
-/// Activations: uint8, per tensor, asymmetric, zero representable; movement
-/// inherits its input's parameters, softmax and sigmoid have scale 1/256.
-/// Weights: symmetric per output channel, +-127 at 8 bits. Biases: int32 of
-/// scale s_input * s_weight; where that would overflow, s_weight is enlarged
+/// Activations: uint8, per tensor, asymmetric, zero representable, or int16,
+/// per tensor, symmetric, for inputs of layers that are to have 16 bits;
+/// movement inherits its input's parameters, softmax and sigmoid have scale
+/// 1/256. Weights: symmetric per output channel, +-127 at 8 bits. Biases: int32
+/// of scale s_input * s_weight; where that would overflow, s_weight is enlarged
 /// (rule R7).
 ///
 /// Errors: a name in the table that the network does not have (InvalidInput),
