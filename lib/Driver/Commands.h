@@ -26,6 +26,13 @@ struct CommandOutput {
 Status compileCommand(const CommandLine &line, CommandOutput &output);
 /// Compiles several models into one program.
 Status compileNetworks(const CommandLine &line, CommandOutput &output);
+/// Compiles a model larger than the chip as --split says.
+Status compileSplit(const CommandLine &line, CompileOptions options,
+                    CommandOutput &output);
+/// What would make a network fit that does not: lines to add to the message,
+/// with options to type; "" where nothing would. `network`: at phase qnn.
+std::string proposeSplits(mlir::ModuleOp network, const ChipSpec &chip,
+                          const CompileOptions &options);
 Status runCommand(const CommandLine &line, CommandOutput &output);
 Status quantizeCommand(const CommandLine &line, CommandOutput &output);
 Status inspectCommand(const CommandLine &line, CommandOutput &output);
@@ -56,9 +63,13 @@ void clearProgress();
 Result<Program> loadProgram(const std::string &path, int64_t *bytes = nullptr);
 
 /// The same of a command line's first operand; of several networks the one that
-/// --network names, or all.
+/// --network names, or all, and of a network in parts the one of --part.
 Result<Program> loadProgram(const CommandLine &line, int64_t *bytes = nullptr);
-/// A Usage error where --network is given with a model instead.
+/// The network in parts that a command line's first operand holds; none where
+/// it holds one program, or --part takes one.
+Result<std::optional<SplitProgram>> loadSplit(const CommandLine &line,
+                                              int64_t *bytes = nullptr);
+/// A Usage error where --network or --part is given with a model instead.
 Status checkNoNetwork(const CommandLine &line);
 /// That no option of the compiler is given with a program.
 Status checkNoCompileOptions(const CommandLine &line);

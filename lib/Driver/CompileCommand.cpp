@@ -440,6 +440,16 @@ Status cimc::saveTable(const CommandLine &line,
 // The command
 //===----------------------------------------------------------------------===//
 
+/// An error, with what would fit where it says that something does not.
+static Error withProposals(Error error, mlir::ModuleOp integers,
+                           const CompileOptions &options) {
+  Result<ChipSpec> chip =
+      openChip(options.chip.empty() ? "card" : options.chip);
+  if (chip && error.code == ExitCode::DoesNotFit)
+    error.message += proposeSplits(integers, *chip, options);
+  return error;
+}
+
 Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   if (line.operands.size() > 1)
     return compileNetworks(line, output);
@@ -448,6 +458,12 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   if (!parsed)
     return parsed.takeError();
   CompileOptions options = std::move(*parsed);
+  if (line.has(Option::Split))
+    return compileSplit(line, std::move(options), output);
+  for (auto [option, name] : {std::pair(Option::Parts, "--parts"),
+                              std::pair(Option::Batch, "--batch")})
+    if (line.has(option))
+      return usage(fmt::format("{} is for --split", name));
   std::string to = line.get(Option::To, "cimx");
   bool assembly = to == "asm";
   Result<Phase> phase = parsePhase(assembly ? "cimx" : to);
@@ -477,11 +493,21 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   }
 
   Compilation compilation;
+  // For what to propose where it does not fit.
+  mlir::OwningOpRef<mlir::ModuleOp> integers;
+  options.observer = [&, seen = options.observer](
+                         Phase done, mlir::ModuleOp module) -> Status {
+    if (done == Phase::Quantize)
+      integers = module.clone();
+    return seen ? seen(done, module) : Status();
+  };
   Status status = compileModel(model, options, compilation);
   output.messages = compilation.messages;
   clearProgress();
   if (!status)
-    return status;
+    return integers ? withProposals(status.takeError(), integers.get(), options)
+                    : status;
+  integers = nullptr;
 
   if (!compilation.program) {
     if (toStdout) {

@@ -17,6 +17,7 @@
 #include "cimc/Driver/TensorFile.h"
 #include "cimc/Reference/Evaluator.h"
 #include "cimc/Sim/Simulator.h"
+#include "cimc/Sim/SplitSimulator.h"
 #include "cimc/Support/File.h"
 #include "cimc/Support/Parallel.h"
 #include "cimc/Support/TensorIO.h"
@@ -222,6 +223,8 @@ struct Subject {
   Compilation compilation;
   std::optional<Program> program;
   std::optional<Simulator> simulator;
+  std::optional<SplitProgram> split; ///< or this
+  std::optional<SplitSimulator> splitSimulator;
   /// The float network, and the context it lives in.
   Compilation real;
   std::vector<ModelIO> inputs, outputs;
@@ -252,10 +255,16 @@ static Status open(const CommandLine &line, CompileOptions &options,
   if (*kind == FileKind::Program) {
     if (Status status = checkNoCompileOptions(line); !status)
       return status;
-    Result<Program> program = loadProgram(line);
-    if (!program)
-      return program.takeError();
-    subject.program = std::move(*program);
+    auto split = loadSplit(line);
+    if (!split)
+      return split.takeError();
+    subject.split = std::move(*split);
+    if (!subject.split) {
+      Result<Program> program = loadProgram(line);
+      if (!program)
+        return program.takeError();
+      subject.program = std::move(*program);
+    }
   } else {
     if (Status status = checkNoNetwork(line); !status)
       return status;
@@ -270,6 +279,12 @@ static Status open(const CommandLine &line, CompileOptions &options,
   if (!real.empty()) {
     if (Status status = openReal(real, options, subject, true); !status)
       return status;
+  }
+  if (subject.split) {
+    subject.inputs = programIO(*subject.split, false);
+    subject.outputs = programIO(*subject.split, true);
+    subject.splitSimulator.emplace(*subject.split);
+    return {};
   }
   subject.inputs = programIO(*subject.program, false);
   subject.outputs = programIO(*subject.program, true);
@@ -322,7 +337,9 @@ static Outcome evaluateSample(Subject &subject, const Labels *labels,
     result.status = std::move(error);
     return std::move(result);
   };
-  Result<std::vector<HostTensor>> got = subject.simulator->run(sample);
+  Result<std::vector<HostTensor>> got =
+      subject.split ? subject.splitSimulator->run(sample)
+                    : subject.simulator->run(sample);
   if (!got)
     return fail(got.takeError());
   Result<std::vector<float>> scores = scoresOf(got->front());

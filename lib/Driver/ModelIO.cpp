@@ -87,6 +87,21 @@ std::vector<ModelIO> cimc::programIO(const Program &program, bool outputs) {
   return result;
 }
 
+std::vector<ModelIO> cimc::programIO(const SplitProgram &program,
+                                     bool outputs) {
+  std::vector<ModelIO> result;
+  for (const std::string &name : outputs ? program.outputs : program.inputs) {
+    const IOBinding *io = findIO(program, name, outputs);
+    bool isRead = outputs;
+    for (const Program &part : program.parts)
+      for (const IOBinding &other : part.ios)
+        isRead |=
+            !other.isOutput && other.name == name && !other.channels.empty();
+    result.push_back({name, io->type, io->shape, isRead});
+  }
+  return result;
+}
+
 double cimc::peakMemoryMB() {
   // getrusage would count the process that started this one, too: what it
   // used before it became another program.

@@ -245,6 +245,7 @@ Status cimc::compileNetworks(const CommandLine &line, CommandOutput &output) {
        {std::pair(Option::To, "--to"), std::pair(Option::From, "--from"),
         std::pair(Option::Report, "--report"),
         std::pair(Option::Faults, "--faults"),
+        std::pair(Option::Split, "--split"),
         std::pair(Option::Table, "--table"),
         std::pair(Option::SaveTable, "--save-table"),
         std::pair(Option::Explain, "--explain")})

@@ -32,7 +32,9 @@ namespace {
 struct Machine {
   Compilation compilation;
   std::optional<Program> program;
+  std::optional<SplitProgram> split; ///< or this
   std::unique_ptr<Simulator> simulator;
+  std::unique_ptr<SplitSimulator> splitSimulator;
   Executable executable;
   /// What the run that computed one of the samples cost.
   CostReport cost;
@@ -62,6 +64,30 @@ static Status simulate(Machine &machine, const CommandLine &line) {
                             &machine](const std::vector<HostTensor> &inputs) {
     if (!options.bitPlanes && !machine.isTimed.exchange(true))
       return simulator->runTimed(inputs, machine.cost);
+    return simulator->run(inputs, options);
+  };
+  return {};
+}
+
+/// The same of a network in parts.
+static Status simulateSplit(Machine &machine, const CommandLine &line) {
+  for (auto [option, name] : {std::pair(Option::Trace, "--trace"),
+                              std::pair(Option::Faults, "--faults"),
+                              std::pair(Option::Energy, "--energy"),
+                              std::pair(Option::Rate, "--rate")})
+    if (line.has(option))
+      return usage(fmt::format("{}: '{}' holds a network in {} parts; take one "
+                               "with --part N",
+                               name, line.operands[0],
+                               machine.split->parts.size()));
+  machine.splitSimulator = std::make_unique<SplitSimulator>(*machine.split);
+  machine.executable.inputs = programIO(*machine.split, false);
+  machine.executable.outputs = programIO(*machine.split, true);
+  RunOptions options;
+  options.bitPlanes = line.has(Option::BitPlanes);
+  SplitSimulator *simulator = machine.splitSimulator.get();
+  machine.executable.run = [simulator,
+                            options](const std::vector<HostTensor> &inputs) {
     return simulator->run(inputs, options);
   };
   return {};
@@ -225,12 +251,21 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
                       level, path));
     if (Status status = checkNoCompileOptions(line); !status)
       return status;
-    Result<Program> program = loadProgram(line);
-    if (!program)
-      return program.takeError();
-    machine.program = std::move(*program);
-    if (Status status = simulate(machine, line); !status)
-      return status;
+    auto split = loadSplit(line);
+    if (!split)
+      return split.takeError();
+    if (*split) {
+      machine.split = std::move(*split);
+      if (Status status = simulateSplit(machine, line); !status)
+        return status;
+    } else {
+      Result<Program> program = loadProgram(line);
+      if (!program)
+        return program.takeError();
+      machine.program = std::move(*program);
+      if (Status status = simulate(machine, line); !status)
+        return status;
+    }
   } else if (Status status = checkNoNetwork(line); !status) {
     return status;
   } else if (Status status = evaluate(line, level, machine, output); !status) {
@@ -343,6 +378,13 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
           !status)
         return status;
     }
+  }
+  if (machine.split) {
+    Result<SplitCost> cost = machine.splitSimulator->time();
+    if (!cost)
+      return cost.takeError();
+    addSplitCost(output.json, *machine.split, *cost);
+    output.text += splitSummary(*machine.split, *cost);
   }
   output.json["peak_rss_mb"] = peakMemoryMB();
 

@@ -37,7 +37,62 @@ Result<Program> cimc::loadProgram(const std::string &path, int64_t *bytes) {
                      content->size(), path);
 }
 
+/// The network in parts in a file; none where it is something else.
+static Result<std::optional<SplitProgram>> readSplit(const std::string &path,
+                                                     int64_t *bytes) {
+  std::optional<SplitProgram> none;
+  Result<FileKind> kind = sniff(path);
+  if (!kind)
+    return kind.takeError();
+  if (*kind != FileKind::Program)
+    return none;
+  Result<std::string> content = readFile(path);
+  if (!content)
+    return content.takeError();
+  auto *data = reinterpret_cast<const uint8_t *>(content->data());
+  if (!holdsSplit(data, content->size()))
+    return none;
+  if (bytes)
+    *bytes = int64_t(content->size());
+  Result<SplitProgram> split = deserializeSplit(data, content->size(), path);
+  if (!split)
+    return split.takeError();
+  return std::optional<SplitProgram>(std::move(*split));
+}
+
+Result<std::optional<SplitProgram>> cimc::loadSplit(const CommandLine &line,
+                                                    int64_t *bytes) {
+  if (line.has(Option::Part))
+    return std::optional<SplitProgram>();
+  auto split = readSplit(line.operands[0], bytes);
+  if (split && *split && line.has(Option::Network))
+    return Error{ExitCode::Usage,
+                 fmt::format("--network: '{}' holds one network, in {} parts; "
+                             "--part N takes one of them",
+                             line.operands[0], (*split)->parts.size())};
+  return split;
+}
+
+/// The part that --part names.
+static Result<Program> loadPart(const CommandLine &line, int64_t *bytes) {
+  auto split = readSplit(line.operands[0], bytes);
+  if (!split)
+    return split.takeError();
+  if (!*split)
+    return Error{ExitCode::Usage,
+                 fmt::format("--part chooses from a network in parts; '{}' is "
+                             "none",
+                             line.operands[0])};
+  auto last = int64_t((*split)->parts.size()) - 1;
+  Result<int64_t> part = line.integer(Option::Part, 0, 0, last);
+  if (!part)
+    return part.takeError();
+  return std::move((*split)->parts[size_t(*part)]);
+}
+
 Result<Program> cimc::loadProgram(const CommandLine &line, int64_t *bytes) {
+  if (line.has(Option::Part))
+    return loadPart(line, bytes);
   Result<Program> program = loadProgram(line.operands[0], bytes);
   if (!program || !line.has(Option::Network))
     return program;
@@ -48,6 +103,11 @@ Result<Program> cimc::loadProgram(const CommandLine &line, int64_t *bytes) {
 }
 
 Status cimc::checkNoNetwork(const CommandLine &line) {
+  if (line.has(Option::Part))
+    return Error{ExitCode::Usage,
+                 fmt::format("--part chooses from a network in parts; '{}' is "
+                             "none",
+                             line.operands[0])};
   if (!line.has(Option::Network))
     return {};
   return Error{ExitCode::Usage,
@@ -171,6 +231,14 @@ Status cimc::quantizeCommand(const CommandLine &line, CommandOutput &output) {
 
 Status cimc::inspectCommand(const CommandLine &line, CommandOutput &output) {
   int64_t bytes = 0;
+  auto split = loadSplit(line, &bytes);
+  if (!split)
+    return split.takeError();
+  if (*split) {
+    output.text = inspect(**split, bytes);
+    output.json = inspectJson(**split, bytes);
+    return {};
+  }
   Result<Program> program = loadProgram(line, &bytes);
   if (!program)
     return program.takeError();
@@ -180,7 +248,7 @@ Status cimc::inspectCommand(const CommandLine &line, CommandOutput &output) {
 }
 
 Status cimc::disasmCommand(const CommandLine &line, CommandOutput &output) {
-  Result<Program> program = loadProgram(line.operands[0]);
+  Result<Program> program = loadProgram(line);
   if (!program)
     return program.takeError();
   std::string text = disassemble(*program, line.has(Option::Complete));

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Chip.h"
 #include "Lowering.h"
 
 #include "cimc/Mapping/Passes.h"
@@ -277,16 +278,8 @@ struct ConvertNNToCIM : cimc::impl::ConvertNNToCIMBase<ConvertNNToCIM> {
   using ConvertNNToCIMBase::ConvertNNToCIMBase;
 
   void runOnOperation() override {
-    if (!chip.empty() && !getOperation()->hasAttr(cimc::cim::kChipAttrName)) {
-      cimc::Result<cimc::ChipSpec> loaded = cimc::loadChip(chip);
-      if (!loaded) {
-        getOperation().emitError() << loaded.error().message;
-        return signalPassFailure();
-      }
-      getOperation()->setAttr(cimc::cim::kChipAttrName,
-                              cimc::cim::getChipAttr(&getContext(), *loaded));
-    }
-    FailureOr<cimc::ChipSpec> spec = cimc::cim::getChipSpec(getOperation());
+    FailureOr<cimc::ChipSpec> spec =
+        cimc::mapping::bindChip(getOperation(), chip);
     if (failed(spec))
       return signalPassFailure();
     auto functions = llvm::to_vector(getOperation().getOps<func::FuncOp>());

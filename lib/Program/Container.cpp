@@ -24,7 +24,6 @@ namespace {
 constexpr const char *sectionNames[] = {"META", "CHANNELS", "CORES",  "CELLS",
                                         "DATA", "IO",       "REPAIR", "DEBUG"};
 constexpr size_t sectionCount = std::size(sectionNames);
-constexpr size_t headerBytes = 16, entryBytes = 32, nameBytes = 8;
 /// Records take far more room in memory than in a file; a program of this many
 /// is no compiler's output.
 constexpr uint64_t maxInstructions = 1 << 23;
@@ -468,15 +467,21 @@ Result<Program> ContainerReader::read(const uint8_t *data, size_t size) {
   Result<std::vector<SectionInfo>> table = readSectionTable(data, size, origin);
   if (!table)
     return table.takeError();
-  // All checksums first: what they find is clearer than what follows from it.
-  for (size_t i = 0; i < sectionCount; ++i) {
-    const SectionInfo &section = (*table)[i];
-    uint32_t found = checksum(data + section.offset, section.size);
-    if (found != section.checksum)
-      return fail(i, fmt::format("checksum mismatch (expected {:#010x}, found "
-                                 "{:#010x})",
-                                 section.checksum, found));
-  }
+  if (isSplit(*table))
+    return Error{ExitCode::Usage,
+                 fmt::format("{}: the file holds a network in {} parts, not "
+                             "one program; 'cimc run', 'evaluate' and "
+                             "'inspect' take it whole, and others a part of "
+                             "it, --part N",
+                             origin, table->size() - 1)};
+  for (size_t i = 0; i < sectionCount; ++i)
+    if (table->size() != sectionCount || (*table)[i].name != sectionNames[i])
+      return Error{ExitCode::InvalidInput,
+                   fmt::format("{}: the header is damaged ({} sections, '{}' "
+                               "where '{}' should be); compile again",
+                               origin, table->size(),
+                               i < table->size() ? (*table)[i].name : "",
+                               sectionNames[i])};
   for (size_t i = 0; i < sectionCount; ++i) {
     const SectionInfo &section = (*table)[i];
     if (Status status =
@@ -489,91 +494,11 @@ Result<Program> ContainerReader::read(const uint8_t *data, size_t size) {
 
 } // namespace
 
-Result<std::vector<SectionInfo>>
-cimc::readSectionTable(const uint8_t *data, size_t size,
-                       const std::string &origin) {
-  auto fail = [&](const std::string &what) {
-    return Error{ExitCode::InvalidInput, fmt::format("{}: {}", origin, what)};
-  };
-  if (size < 4 || std::memcmp(data, "CIMX", 4) != 0)
-    return fail("this is not a compiled program (.cimx)");
-  ByteReader in(data + 4, size - 4);
-  auto version = in.get<uint32_t>(), count = in.get<uint32_t>(),
-       expected = in.get<uint32_t>();
-  if (in.failed)
-    return fail("the file is cut off in its header; compile again");
-  if (version != containerVersion)
-    return fail(
-        fmt::format("the file has format version {}, but this cimc reads "
-                    "version {}; compile again, or use the cimc that "
-                    "wrote it",
-                    version, containerVersion));
-  if (count != sectionCount || in.left() < sectionCount * entryBytes)
-    return fail(fmt::format("the header is damaged ({} sections in {} bytes); "
-                            "compile again",
-                            count, size));
-  uint32_t found = checksum(data + headerBytes, sectionCount * entryBytes,
-                            checksum(data, headerBytes - 4));
-  if (found != expected)
-    return fail(
-        fmt::format("header: checksum mismatch (expected {:#010x}, found "
-                    "{:#010x}); the file is damaged, compile again",
-                    expected, found));
-  std::vector<SectionInfo> table(sectionCount);
-  size_t next = headerBytes + sectionCount * entryBytes;
-  for (size_t i = 0; i < sectionCount; ++i) {
-    SectionInfo &section = table[i];
-    const char *name = reinterpret_cast<const char *>(in.take(nameBytes));
-    section.name.assign(name, strnlen(name, nameBytes));
-    auto offset = in.get<uint64_t>(), bytes = in.get<uint64_t>();
-    section.checksum = in.get<uint32_t>();
-    if (in.get<uint32_t>() != 0 || section.name != sectionNames[i] ||
-        offset != next)
-      return fail(
-          fmt::format("the header is damaged (section {} is '{}' at {}); "
-                      "compile again",
-                      i, section.name, offset));
-    if (bytes > size - next)
-      return fail(fmt::format("section {}: {} bytes at {} go beyond the end at "
-                              "{}; the file is cut off, compile again",
-                              section.name, bytes, offset, size));
-    section.offset = next;
-    section.size = static_cast<size_t>(bytes);
-    next += section.size;
-  }
-  if (next != size)
-    return fail(fmt::format("{} bytes follow the last section; the file is "
-                            "damaged, compile again",
-                            size - next));
-  return table;
-}
-
 std::vector<uint8_t> cimc::serialize(const Program &program) {
-  ByteWriter header, table;
-  std::vector<uint8_t> body;
-  size_t offset = headerBytes + sectionCount * entryBytes;
-  for (size_t i = 0; i < sectionCount; ++i) {
-    std::vector<uint8_t> section = writeSection(program, i);
-    char name[nameBytes] = {};
-    std::memcpy(name, sectionNames[i], std::strlen(sectionNames[i]));
-    table.bytes.insert(table.bytes.end(), name, name + nameBytes);
-    table.put(static_cast<uint64_t>(offset));
-    table.put(static_cast<uint64_t>(section.size()));
-    table.put(checksum(section.data(), section.size()));
-    table.put(uint32_t(0));
-    offset += section.size();
-    body.insert(body.end(), section.begin(), section.end());
-  }
-  for (char c : {'C', 'I', 'M', 'X'})
-    header.put(c);
-  header.put(containerVersion);
-  header.put(static_cast<uint32_t>(sectionCount));
-  header.put(checksum(table.bytes.data(), table.bytes.size(),
-                      checksum(header.bytes.data(), header.bytes.size())));
-  header.bytes.insert(header.bytes.end(), table.bytes.begin(),
-                      table.bytes.end());
-  header.bytes.insert(header.bytes.end(), body.begin(), body.end());
-  return std::move(header.bytes);
+  std::vector<SectionContent> sections;
+  for (size_t i = 0; i < sectionCount; ++i)
+    sections.push_back({sectionNames[i], writeSection(program, i)});
+  return writeSections(sections);
 }
 
 Result<Program> cimc::deserialize(const uint8_t *data, size_t size,

@@ -15,6 +15,7 @@
 #include "cimc/Driver/Phases.h"
 #include "cimc/Driver/Plugins.h"
 #include "cimc/Program/Program.h"
+#include "cimc/Program/Split.h"
 #include "cimc/Quantize/Quantize.h"
 #include "cimc/Support/Status.h"
 
@@ -133,6 +134,7 @@ networkIO(mlir::ModuleOp module);
 
 /// The inputs or outputs of a program.
 std::vector<ModelIO> programIO(const Program &program, bool outputs);
+std::vector<ModelIO> programIO(const SplitProgram &program, bool outputs);
 
 /// Megabytes (10^6 bytes) this process has had in memory at most.
 double peakMemoryMB();

@@ -13,7 +13,9 @@
 #include "cimc/Driver/Execution.h"
 #include "cimc/Program/Faults.h"
 #include "cimc/Program/Program.h"
+#include "cimc/Program/Split.h"
 #include "cimc/Sim/Simulator.h"
+#include "cimc/Sim/SplitSimulator.h"
 
 #include <nlohmann/json.hpp>
 
@@ -54,6 +56,15 @@ std::string repairText(const RepairReport &report);
 Json repairJson(const RepairReport &report);
 std::string faultText(const FaultReport &report);
 Json faultJson(const FaultReport &report);
+
+/// What a network in parts costs: each part, and the whole by its goal.
+std::string splitSummary(const SplitProgram &program, const SplitCost &cost);
+/// The same under the keys that docs/user-guide.md names.
+void addSplitCost(Json &json, const SplitProgram &program,
+                  const SplitCost &cost);
+/// The parts of a network.
+std::string inspect(const SplitProgram &program, int64_t programBytes);
+Json inspectJson(const SplitProgram &program, int64_t programBytes);
 
 /// What a program holds, core by core.
 std::string inspect(const Program &program, int64_t programBytes);

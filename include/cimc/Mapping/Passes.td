@@ -22,6 +22,42 @@ def NNUnfoldConvolutions : Pass<"nn-unfold-convolutions", "::mlir::ModuleOp"> {
   let dependentDialects = ["::cimc::nn::NNDialect"];
 }
 
+def NNPartition : Pass<"nn-partition", "::mlir::ModuleOp"> {
+  let summary = "cuts a network larger than the chip into parts that fit it";
+  let description = [{
+    The network becomes modules inside the module, each a network of its own with
+    the module's attributes. Values that go from part to part are results of one
+    and arguments of others, with one name (`nn.name`); constants are in every part
+    that reads them. The parts are ranges of the network's operations in their
+    order, as `nn.operations` on each says.
+
+    A part's weights take at most the row groups of all arrays of the module's
+    chip. There are as few parts as can be, or as many as `parts` says, and of all
+    ways to cut that many that one is taken, by dynamic programming,
+
+    - for `reprogram` where the fewest bytes go into and out of parts, and then
+      the slowest part is fastest;
+    - for `cards` the other way round: the slowest stage of a pipeline decides.
+
+    Cells and times are estimates from the weights' shapes; whether a part fits
+    is known when it has been placed and scheduled, and what did not is kept
+    `apart` then.
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"\"",
+           "preset or chip file for a module that does not name its chip">,
+    Option<"parts", "parts", "int64_t", "1", "cut into so many parts at least">,
+    Option<"goal", "goal", "std::string", "\"reprogram\"",
+           "what parts are for: reprogram (one chip in turn) or cards (a pipeline)">,
+    ListOption<"apart", "apart", "int64_t",
+               "ranges of operations, begin and end each, that no part may contain">,
+    Option<"name", "name", "std::string", "\"part\"",
+           "what modules are called, with a number, and values between them, with their node">
+  ];
+  let dependentDialects = ["::cimc::cim::CIMDialect", "::cimc::nn::NNDialect",
+                           "::mlir::func::FuncDialect"];
+}
+
 def ConvertNNToCIM : Pass<"convert-nn-to-cim", "::mlir::ModuleOp"> {
   let summary = "a quantized nn network as operations on feature maps and weight tiles";
   let description = [{

@@ -32,6 +32,12 @@
 //             column[], u32 row groups, u16 rotation[]
 //   DEBUG     u32 names, strings; u32 name for each stream of each core
 //
+// A network in parts (Program/Split.h) has these sections instead:
+//
+//   SPLIT     JSON: "model", "goal" ("reprogram" or "cards"), "batch", "inputs"
+//             and "outputs" (names)
+//   PART      for each part: a container, of a program
+//
 // A string is u32 size and bytes. Checksums are CRC-32 (IEEE 802.3).
 //
 //===----------------------------------------------------------------------===//
@@ -48,7 +54,7 @@
 
 namespace cimc {
 
-constexpr uint32_t containerVersion = 3;
+constexpr uint32_t containerVersion = 4;
 
 /// One section of a container.
 struct SectionInfo {
@@ -57,10 +63,24 @@ struct SectionInfo {
   uint32_t checksum = 0;
 };
 
-/// The section table, with everything but the sections' contents checked.
-/// `origin` names the bytes in messages.
+/// The section table, with checksums and all else but what sections hold
+/// checked; there is one at least. `origin` names the bytes in messages.
 Result<std::vector<SectionInfo>>
 readSectionTable(const uint8_t *data, size_t size, const std::string &origin);
+
+/// What is written into one section.
+struct SectionContent {
+  std::string name; ///< at most 8 characters
+  std::vector<uint8_t> bytes;
+};
+
+/// A container of these sections.
+std::vector<uint8_t> writeSections(const std::vector<SectionContent> &sections);
+
+/// Whether a container's sections are those of a network in parts.
+inline bool isSplit(const std::vector<SectionInfo> &table) {
+  return table.front().name == "SPLIT";
+}
 
 /// CRC-32, continued from `seed`.
 uint32_t checksum(const uint8_t *data, size_t size, uint32_t seed = 0);

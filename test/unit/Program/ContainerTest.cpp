@@ -107,7 +107,7 @@ TEST_CASE("damage is named") {
   bytes = good;
   bytes[4] = 9;
   CHECK_THAT(errorOf(bytes), Contains("format version 9, but this cimc reads "
-                                      "version 3"));
+                                      "version 4"));
   bytes = good;
   bytes[0] = 'P';
   CHECK(errorOf(bytes) == "foo.cimx: this is not a compiled program (.cimx)");
