@@ -357,6 +357,17 @@ int64_t Costs::pixels(const Machine &machine, const StreamInfo &stream,
   return 0;
 }
 
+bool Costs::hasVaryingPixels(const Op &op) {
+  const isa::Affine *first = nullptr;
+  if (const auto *mvm = std::get_if<isa::Mvm>(op.record))
+    first = &mvm->pixel;
+  else if (const auto *r = std::get_if<isa::Requantize>(op.record))
+    first = &r->dst_pixel;
+  else if (const auto *r = std::get_if<isa::Combine>(op.record))
+    first = &r->dst_pixel;
+  return first && (first->mul0 != 0 || first->mul1 != 0);
+}
+
 OpCost Costs::instruction(const Machine &machine, const StreamInfo &stream,
                           const Op &op, const StreamState &at) const {
   OpCost cost;

@@ -12,18 +12,27 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <cstring>
 #include <vector>
 
 namespace cimc::sim {
 
-/// An actor that goes on at a time. Of equal times the lower actor is first.
-struct Event {
-  double time;
-  uint32_t actor;
-  bool operator<(const Event &other) const {
-    return time != other.time ? time < other.time : actor < other.actor;
+/// An actor that goes on at a time, not before 0. Of equal times the lower actor
+/// is first.
+class Event {
+public:
+  Event() = default;
+  Event(double time, uint32_t actor) : low(actor) {
+    std::memcpy(&high, &time, sizeof high);
   }
+  uint32_t actor() const { return static_cast<uint32_t>(low); }
+  // Bits of doubles that are not negative are in the order of their values.
+  bool operator<(const Event &other) const {
+    return (high < other.high) | ((high == other.high) & (low < other.low));
+  }
+
+private:
+  uint64_t high = 0, low = 0;
 };
 
 /// A heap of four children a node. The first event stays in it while its actor
@@ -35,8 +44,15 @@ public:
   /// The actor that goes on next. Until `replaceTop` or `pop` it stays first,
   /// also before actors that are pushed with earlier times.
   uint32_t begin() {
-    events.front().time = -std::numeric_limits<double>::infinity();
-    return events.front().actor;
+    uint32_t actor = events.front().actor();
+    events.front() = Event();
+    return actor;
+  }
+  /// Calls `fn` with the actors of which one is next behind the top.
+  template <typename Fn> void eachNext(Fn fn) const {
+    size_t end = std::min<size_t>(events.size(), arity + 1);
+    for (size_t i = 1; i < end; ++i)
+      fn(events[i].actor());
   }
   /// Whether `event` would be before all but the top.
   bool isBeforeOthers(const Event &event) const {
@@ -63,8 +79,7 @@ public:
         break;
       size_t best = child, end = std::min(child + arity, size);
       for (size_t i = child + 1; i < end; ++i)
-        if (events[i] < events[best])
-          best = i;
+        best = events[i] < events[best] ? i : best;
       if (!(events[best] < event))
         break;
       events[at] = events[best];

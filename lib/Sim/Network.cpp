@@ -44,8 +44,8 @@ const Route *Network::route(int64_t from, int64_t to, int64_t bytes) {
   route.idleNs = model.transfer(from, to, bytes).ns;
   route.energy = costs.transfer(from, to, bytes);
   for (const Link &link : model.route(from, to))
-    route.hops.push_back({static_cast<uint32_t>(link.id),
-                          static_cast<double>(bytes) / link.gbPerS, link.ns,
+    route.hops.push_back({static_cast<double>(bytes) / link.gbPerS, link.ns,
+                          static_cast<uint32_t>(link.id),
                           componentOf(link.network)});
   // What the model charges beyond the links, parts of flits, comes at the end.
   double rest = route.idleNs;
@@ -63,34 +63,45 @@ const Route *Network::route(int64_t from, int64_t to, int64_t bytes) {
                 static_cast<double>(chip.noc.link_bits) / chip.noc.clock_mhz;
     for (int64_t port : {from, chip.cores() + from})
       route.hops.push_back(
-          {static_cast<uint32_t>(port), ns, 0, componentCount});
+          {ns, 0, static_cast<uint32_t>(port), componentCount});
   }
+  for (const Hop &hop : route.hops)
+    ++route.links[hop.network - NetworkOnChip];
   return &route;
+}
+
+Energy Route::share(const LinkCounts &taken) const {
+  Energy part = energy;
+  for (int n = NetworkOnChip; n < componentCount; ++n)
+    if (uint16_t all = links[n - NetworkOnChip])
+      part.nj[n] *= static_cast<double>(taken[n - NetworkOnChip]) /
+                    static_cast<double>(all);
+  return part;
 }
 
 double Network::take(LinkState &link, double time, double ns, double now) {
   std::vector<Interval> &taken = link.taken;
-  while (link.past < taken.size() && taken[link.past].end <= now)
-    ++link.past;
-  if (link.past > 64) {
-    taken.erase(taken.begin(), taken.begin() + static_cast<long>(link.past));
-    link.past = 0;
+  if (taken.size() >= 16) {
+    auto isOver = [&](const Interval &i) { return i.end <= now; };
+    taken.erase(taken.begin(),
+                std::find_if_not(taken.begin(), taken.end(), isOver));
   }
-  size_t at = link.past;
-  for (; at < taken.size() && time + ns > taken[at].begin; ++at)
-    time = std::max(time, taken[at].end);
+  size_t at = taken.size();
+  if (time < link.until)
+    for (at = 0; at < taken.size() && time + ns > taken[at].begin; ++at)
+      time = std::max(time, taken[at].end);
+  if (at == taken.size())
+    link.until = time + ns;
   taken.insert(taken.begin() + static_cast<long>(at), {time, time + ns});
   return time;
 }
 
-Network::Times Network::reserve(const Route &route, Message &message,
-                                Energy &energy) {
+Network::Times Network::reserve(const Route &route, Message &message) {
   // The first byte waits at every link until it is free for the whole message;
   // what follows is cut through.
   double head = message.start + message.delay;
   Times times{head, head + route.idleNs};
   linkBegins.clear();
-  std::array<int64_t, componentCount + 1> all{}, isNew{};
   bool isFirst = std::exchange(message.isNew, false);
   for (size_t i = 0; i < route.hops.size(); ++i) {
     const Hop &hop = route.hops[i];
@@ -99,10 +110,10 @@ Network::Times Network::reserve(const Route &route, Message &message,
     if (takes) {
       link.begin = take(link, head, hop.ns, message.start);
       link.message = message.id;
+      ++times.taken[hop.network - NetworkOnChip];
     }
-    ++all[hop.network];
-    isNew[hop.network] += takes;
-    linkBegins.push_back(takes ? link.begin : -1);
+    if (keepsBegins)
+      linkBegins.push_back(takes ? link.begin : -1);
     double begin = link.begin, end = begin + hop.ns;
     if (i == 0 && isFirst)
       message.sent = end;
@@ -113,12 +124,6 @@ Network::Times Network::reserve(const Route &route, Message &message,
   if (isFirst && route.hops.empty())
     message.sent = head;
   times.sent = message.sent;
-  energy = route.energy;
-  for (Component network :
-       {NetworkOnChip, NetworkOnPackage, HostLink, DramMemory})
-    if (all[network])
-      energy.nj[network] *= static_cast<double>(isNew[network]) /
-                            static_cast<double>(all[network]);
   // A message is sent before it has arrived, also within a core.
   times.arrived = std::max(times.arrived, times.sent);
   return times;

@@ -12,88 +12,127 @@
 
 namespace cimc::sim {
 
-bool TimedRun::later(Ready &ready,
-                     const std::vector<std::vector<double>> &times,
-                     const std::vector<std::vector<CriticalPath::Id>> &causes,
-                     size_t party, size_t at) {
-  if (times[party].size() <= at)
-    return false;
-  if (times[party][at] >= ready.time)
-    ready = {times[party][at],
-             causes.empty() ? CriticalPath::none : causes[party][at]};
-  return true;
+/// The row that was last in the slot of row `next`, `row` of its sample: of the
+/// same sample, or of the one before; negative where there is none.
+static int64_t lastInSlot(int64_t next, int64_t row, int64_t rows,
+                          int64_t slots) {
+  if (row >= slots)
+    return next - slots;
+  return next > row ? next - rows + (rows - 1 - row) / slots * slots : -1;
 }
 
-TimedRun::Ready TimedRun::rowsArrived(uint32_t channel, uint32_t sample,
-                                      uint32_t rows) const {
-  if (rows == 0)
-    return {0};
-  const Channel &history = channels[channel];
-  const ChannelInfo &info = machine.channels[channel];
-  int64_t perSample = info.record.rows, end = sample * perSample + rows;
-  Ready ready{0};
-  for (size_t p = 0; p < history.arrived.size(); ++p) {
-    int64_t count = info.phases[p].before(end, perSample);
-    if (count > 0 && !later(ready, history.arrived, history.arrivedBy, p,
-                            static_cast<size_t>(count - 1)))
-      return {-1};
+void TimedRun::addChannels() {
+  for (const ChannelInfo &info : machine.channels) {
+    const isa::Channel &record = info.record;
+    // Producers that take rows in turn do not make every row.
+    std::vector<uint32_t> perRow;
+    for (const RowPhase &phase : info.phases)
+      if (phase.first > 0 || phase.step > 1)
+        perRow.assign(record.rows, 0);
+    if (!perRow.empty())
+      for (const RowPhase &phase : info.phases)
+        for (int64_t row = phase.first; row < record.rows; row += phase.step)
+          ++perRow[static_cast<size_t>(row)];
+    int64_t capacity = int64_t{record.slots} + 1;
+    channels.push_back({RowTimes(record.producers, std::move(perRow), capacity),
+                        RowTimes(record.consumers, {}, capacity),
+                        {},
+                        record.rows,
+                        record.slots,
+                        info.core,
+                        record.producers,
+                        record.consumers,
+                        producers.size(),
+                        consumed.size()});
+    for (const RowPhase &phase : info.phases)
+      producers.push_back({phase.first, -1, phase.first, phase});
+    consumed.resize(consumed.size() + record.consumers, 0);
   }
-  return ready;
 }
 
-TimedRun::Ready TimedRun::slotFree(uint32_t channel, uint32_t producer) const {
-  const isa::Channel &record = machine.channels[channel].record;
-  auto count = static_cast<int64_t>(channels[channel].arrived[producer].size());
-  auto next = static_cast<size_t>(
-      machine.channels[channel].phases[producer].row(count, record.rows));
-  size_t sample = next / record.rows, row = next % record.rows;
-  // The row that was last in the slot: of this sample, or of the one before.
-  size_t before;
-  if (row >= record.slots)
-    before = next - record.slots;
-  else if (sample > 0)
-    before = (sample - 1) * record.rows + row +
-             (record.rows - 1 - row) / record.slots * record.slots;
-  else
+void TimedRun::wake(Channel &channel, bool forSlot) {
+  int64_t known = (forSlot ? channel.freed : channel.arrived).complete();
+  std::vector<Waiting> &waiting = channel.waiting;
+  for (size_t i = 0; i < waiting.size();) {
+    if (waiting[i].forSlot != forSlot || waiting[i].rows > known) {
+      ++i;
+      continue;
+    }
+    push(waiting[i].actor);
+    waiting[i] = waiting.back();
+    waiting.pop_back();
+  }
+}
+
+Ready TimedRun::rowsArrived(uint32_t channel, uint32_t sample,
+                            uint32_t rows) const {
+  const Channel &c = channels[channel];
+  if (rows == 0 || c.producers == 0)
     return {0};
-  const Channel &history = channels[channel];
-  Ready ready{0};
-  for (size_t c = 0; c < history.freed.size(); ++c)
-    if (!later(ready, history.freed, history.freedBy, c, before))
-      return {-1};
-  return ready;
+  int64_t end = sample * c.rows + rows;
+  return c.arrived.complete() < end ? Ready{-1} : c.arrived.at(end - 1);
+}
+
+Ready TimedRun::slotFree(uint32_t channel, uint32_t producer) const {
+  const Channel &c = channels[channel];
+  int64_t before = producers[c.firstProducer + producer].before;
+  if (before < 0 || c.consumers == 0)
+    return {0};
+  return c.freed.complete() <= before ? Ready{-1} : c.freed.at(before);
+}
+
+void TimedRun::waitForRows(uint32_t channel, uint32_t actor, uint32_t sample,
+                           uint32_t rows) {
+  Channel &c = channels[channel];
+  c.waiting.push_back({actor, false, sample * c.rows + rows});
+}
+
+void TimedRun::waitForSlot(uint32_t channel, uint32_t actor,
+                           uint32_t producer) {
+  Channel &c = channels[channel];
+  c.waiting.push_back(
+      {actor, true, producers[c.firstProducer + producer].before + 1});
 }
 
 void TimedRun::arrive(uint32_t channel, uint32_t producer, double time,
                       CriticalPath::Id cause) {
-  Channel &history = channels[channel];
-  std::vector<double> &times = history.arrived[producer];
-  if (!times.empty())
-    time = std::max(time, times.back());
-  times.push_back(time);
-  if (path)
-    history.arrivedBy[producer].push_back(cause);
-  wake(channel);
+  Channel &c = channels[channel];
+  Producer &p = producers[c.firstProducer + producer];
+  int64_t known = c.arrived.complete();
+  c.arrived.pass(p.next, time, cause,
+                 c.consumers ? std::min(known, c.freed.complete()) : known);
+  int64_t begin = p.next - p.row; // of the sample
+  p.row += p.phase.step;
+  if (p.row >= c.rows) {
+    p.row = p.phase.first;
+    begin += c.rows;
+  }
+  p.next = begin + p.row;
+  p.before = lastInSlot(p.next, p.row, c.rows, c.slots);
+  if (c.arrived.complete() > known)
+    wake(c, false);
 }
 
 void TimedRun::release(uint32_t channel, uint32_t consumer, uint32_t sample,
                        uint32_t rows, double time, CriticalPath::Id cause) {
-  Channel &history = channels[channel];
-  std::vector<double> &times = history.freed[consumer];
-  size_t end = size_t{sample} * machine.channels[channel].record.rows + rows;
-  if (times.size() >= end)
-    return;
-  times.resize(end, time);
-  if (path)
-    history.freedBy[consumer].resize(end, cause);
-  wake(channel);
+  Channel &c = channels[channel];
+  int64_t &next = consumed[c.firstConsumer + consumer];
+  int64_t end = sample * c.rows + rows, known = c.freed.complete();
+  // No producer asks for a row further back than its slots and those of the
+  // sample before.
+  int64_t behind = std::max<int64_t>(c.arrived.complete() - 2 * c.slots, 0);
+  for (; next < end; ++next)
+    c.freed.pass(next, time, cause, std::min(c.freed.complete(), behind));
+  if (c.freed.complete() > known)
+    wake(c, true);
 }
 
 double TimedRun::creditNs(uint32_t channel, uint32_t producer, int64_t core) {
-  double &known = channels[channel].creditNs[producer];
+  double &known =
+      producers[channels[channel].firstProducer + producer].creditNs;
   if (known >= 0)
     return known;
-  int64_t consumer = coreId(machine.channels[channel].core);
+  int64_t consumer = coreId(channels[channel].core);
   if (consumer == core)
     return known = 0;
   // The host's side of credits is on the chip, at its interface by core 0:

@@ -11,6 +11,7 @@
 
 #include "CriticalPath.h"
 #include "EventQueue.h"
+#include "RowTimes.h"
 #include "Timing.h"
 
 namespace cimc::sim {
@@ -23,6 +24,13 @@ inline constexpr uint32_t maxSamples = 16;
 // Gates between inputs and weights that macro.mac_fj takes to switch in a
 // cycle: half of the inputs toggle, half of the weights' bits are 1.
 inline constexpr double assumedSwitching = 0.25;
+
+/// Time that banks work: `own` of the core's memory, then `shared` of the
+/// tile's.
+struct BankTimes {
+  const double *ns = nullptr;
+  int64_t own = 0, shared = 0;
+};
 
 /// An event list of streams and the host's ends. Every instruction is one
 /// event; units and links are granted in the order of the events' times.
@@ -42,71 +50,109 @@ private:
     double switched = 0; ///< shares of gates, summed
     int64_t count = 0;
   };
+  /// What an event of an instruction needs of its cost and its way.
+  struct Work {
+    double ns = 0;
+    /// With clocks; of what is sent, when it takes all links of its way.
+    double nj = 0;
+    uint32_t pixels = 0;
+    uint32_t macros = 0; ///< bit mask
+    bool isKnown = false;
+    bool varies = false; ///< with the pixels
+    bool onArrays = false;
+    bool usesDram = false;
+    bool joined = false;                                      ///< a send
+    const BankTimes *banks = nullptr, *targetBanks = nullptr; ///< if any
+    const Route *route = nullptr; ///< of what goes over networks
+  };
+  /// One that takes its turns: a stream, a feeder, a collector.
   struct Actor {
     StreamState at;
-    double time = 0;
     uint32_t sample = 0;
+    double time = 0;
     CriticalPath::Id cause = CriticalPath::none; ///< what set `time`
-    // By instruction, once computed:
-    std::vector<OpCost> costs;
-    std::vector<const Route *> routes; ///< of what goes over networks
+    uint32_t core = 0;                           ///< index in Machine::cores
+    const Op *ops = nullptr;                     ///< null: a port of the host
+    Work *works = nullptr;                       ///< by instruction
+    double stored = 0; ///< when the last row sent to DRAM is there
+    void waitUntil(const Ready &ready) {
+      if (ready.time <= time)
+        return;
+      time = ready.time;
+      cause = ready.cause;
+    }
+  };
+  /// What a stream comes to in the first sample.
+  struct Account {
+    std::vector<OpCost> costs; ///< by instruction, once computed
     /// Gates that switched, so far, of products with data.
     std::vector<Activity> activity;
-    double stored = 0; ///< when the last row sent to DRAM is there
-    // Of the first sample:
     Energy energy;
     std::map<int64_t, double> busy; ///< by unit
     StreamCost cost;
   };
-  /// A channel's history: times by row, counted through all samples.
+  struct Unit {
+    double free = 0;
+    CriticalPath::Id by = CriticalPath::none; ///< what took it last
+  };
+  struct Producer {
+    int64_t next;        ///< row, through all samples
+    int64_t before = -1; ///< the row last in the next one's slot, if any
+    int64_t row;         ///< the next one's number within its sample
+    RowPhase phase;
+    double creditNs = -1; ///< negative where not known yet
+  };
+  /// An actor blocked until a channel's rows have arrived, or were freed.
+  struct Waiting {
+    uint32_t actor;
+    bool forSlot;
+    int64_t rows; ///< [0, rows)
+  };
   struct Channel {
-    std::vector<std::vector<double>> arrived, freed;
-    /// What made it so, where the critical path is asked for.
-    std::vector<std::vector<CriticalPath::Id>> arrivedBy, freedBy;
-    std::vector<uint32_t> waiting;
-    /// Time a credit takes to each producer; negative where not known yet.
-    std::vector<double> creditNs;
+    RowTimes arrived, freed;
+    std::vector<Waiting> waiting;
+    int64_t rows, slots, core;
+    uint32_t producers, consumers;
+    size_t firstProducer, firstConsumer; ///< in the lists of all
   };
 
-  void push(uint32_t actor) { queue.push({actors[actor].time, actor}); }
-  void wake(uint32_t channel) {
-    for (uint32_t actor : channels[channel].waiting)
-      push(actor);
-    channels[channel].waiting.clear();
+  void push(uint32_t index) {
+    const Actor &actor = actors[index];
+    __builtin_prefetch(actor.ops + actor.at.pc);
+    __builtin_prefetch(actor.works + actor.at.pc + 1);
+    queue.push({actor.time, index});
   }
-  void block(uint32_t channel, uint32_t actor) {
-    channels[channel].waiting.push_back(actor);
-  }
-  /// When rows [0, rows) of a sample are there; negative where not known yet.
-  struct Ready {
-    double time;
-    CriticalPath::Id cause = CriticalPath::none;
-  };
+  void addActors();
+  void addChannels();
+  /// Lets go on those that wait for rows of a channel that are known now.
+  void wake(Channel &channel, bool forSlot);
+  /// When rows [0, rows) of a sample are there.
   Ready rowsArrived(uint32_t channel, uint32_t sample, uint32_t rows) const;
-  /// When the slot of a producer's next row is free; negative where not known.
+  /// When the slot of a producer's next row is free.
   Ready slotFree(uint32_t channel, uint32_t producer) const;
+  void waitForRows(uint32_t channel, uint32_t actor, uint32_t sample,
+                   uint32_t rows);
+  void waitForSlot(uint32_t channel, uint32_t actor, uint32_t producer);
   void arrive(uint32_t channel, uint32_t producer, double time,
               CriticalPath::Id cause);
   void release(uint32_t channel, uint32_t consumer, uint32_t sample,
                uint32_t rows, double time, CriticalPath::Id cause);
-  /// Puts `ready` off to entry `at` of a party's history; false where there is
-  /// none yet.
-  static bool later(Ready &ready, const std::vector<std::vector<double>> &times,
-                    const std::vector<std::vector<CriticalPath::Id>> &causes,
-                    size_t party, size_t at);
   /// Time a credit takes from the consumer of a channel to a producer, which is
   /// on core `core`.
   double creditNs(uint32_t channel, uint32_t producer, int64_t core);
-  void spend(Actor *actor, const Energy &energy, double begin, double end,
-             bool isFirstSample);
-  void occupy(Actor &actor, int64_t unit, double begin, double end,
-              const StreamInfo &stream, const char *name);
+  /// Dynamic energy with clocks, from `begin` to `end`.
+  void spend(double nj, double begin, double end);
+  double withClock(const Energy &energy) const {
+    return energy.arrays() + costs.costModel().withClock(energy.others());
+  }
+  void occupy(uint32_t index, int64_t unit, double begin, double end,
+              const char *name);
 
   void traceLinks(const Route &route, const std::string &name, uint32_t sample);
 
   /// Whether a stream's next instruction takes a unit or a link.
-  bool takesTurn(uint32_t index) const {
-    Kind kind = machine.streams[index].ops[actors[index].at.pc].kind;
+  static bool takesTurn(const Actor &actor) {
+    Kind kind = actor.ops[actor.at.pc].kind;
     return kind == Kind::Data || kind == Kind::Send;
   }
   /// One instruction of a stream, one row of a port of the host. False where
@@ -114,20 +160,27 @@ private:
   bool stepStream(uint32_t index);
   bool stepPort(uint32_t index);
   /// A send and those joined to it; moves the stream behind them.
-  void sendAll(Actor &actor, const StreamInfo &stream);
-  void send(Actor &actor, const StreamInfo &stream, const Op &op,
-            Message &message);
-  void work(Actor &actor, const StreamInfo &stream, const Op &op);
+  void sendAll(uint32_t index);
+  void send(uint32_t index, const Op &op, Message &message);
+  void work(uint32_t index, const Op &op);
   /// A row to or from DRAM.
-  void dram(Actor &actor, const StreamInfo &stream, const Op &op);
+  void dram(uint32_t index, const Op &op);
   /// The energy of products at the activity of their data.
-  Energy activeEnergy(Actor &actor, const StreamInfo &stream, const Op &op,
-                      const OpCost &cost);
+  Energy activeEnergy(uint32_t index, const Op &op);
   /// Lets the banks of a core's memory work from `time` on, one access after
   /// the other in each; when they are done.
-  double useBanks(int64_t core, const std::vector<double> &ns, double time,
+  double useBanks(int64_t core, const BankTimes *banks, double time,
                   const std::string &name, uint32_t sample);
-  const OpCost &cost(Actor &actor, const StreamInfo &stream, const Op &op);
+  /// Null where none works.
+  const BankTimes *bankTimes(const std::vector<double> &ns);
+  /// The cost of a stream's instruction where it is.
+  const Work &costed(uint32_t index, const Op &op) {
+    const Work &work = actors[index].works[actors[index].at.pc];
+    if (!work.isKnown || work.varies)
+      computeCost(index, op);
+    return work;
+  }
+  void computeCost(uint32_t index, const Op &op);
   bool isSteady();
 
   int64_t coreId(int64_t core) const {
@@ -158,14 +211,20 @@ private:
   double cycle;
 
   EventQueue queue;
-  std::vector<Actor> actors; ///< streams, feeders, collectors
+  std::vector<Actor> actors;     ///< streams, feeders, collectors
+  std::vector<Account> accounts; ///< by stream
+  std::vector<Work> works;       ///< of all streams' instructions
   std::vector<Channel> channels;
-  std::vector<double> unitFree;
+  std::vector<Producer> producers;  ///< by channel
+  std::vector<int64_t> consumed;    ///< rows that each consumer freed
+  std::vector<Unit> units;          ///< of all cores, then of all tiles
   std::vector<double> bankFree;     ///< banks of all cores, then of all tiles
   std::vector<double> memoryTraced; ///< by core, then by tile
-  std::vector<std::vector<double>> feederBanks; ///< ns for a row of each
+  std::map<std::vector<double>, BankTimes> bankPatterns;
+  /// Of the host's ports, by number; banks of feeders only.
+  std::vector<const BankTimes *> portBanks;
+  std::vector<const Route *> portRoutes;
   double switched = 0; ///< in the first sample: gates, times products
-  std::vector<CriticalPath::Id> unitBy; ///< what took the unit last
   CriticalPath::Id finishedBy = CriticalPath::none;
   std::vector<double> finished; ///< by sample: last output row at the host
   std::vector<uint32_t> collectorsDone; ///< by sample

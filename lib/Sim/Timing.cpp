@@ -15,11 +15,7 @@
 
 namespace cimc::sim {
 
-void TimedRun::spend(Actor *actor, const Energy &energy, double begin,
-                     double end, bool isFirstSample) {
-  if (isFirstSample)
-    (actor ? actor->energy : feeding) += energy;
-  double nj = energy.arrays() + costs.costModel().withClock(energy.others());
+void TimedRun::spend(double nj, double begin, double end) {
   auto first = static_cast<size_t>(begin / powerWindowNs);
   auto last = static_cast<size_t>(end / powerWindowNs);
   if (window.size() <= last)
@@ -36,12 +32,13 @@ void TimedRun::spend(Actor *actor, const Energy &energy, double begin,
   }
 }
 
-void TimedRun::occupy(Actor &actor, int64_t unit, double begin, double end,
-                      const StreamInfo &stream, const char *name) {
-  if (actor.sample == 0)
-    actor.busy[unit] += end - begin;
+void TimedRun::occupy(uint32_t index, int64_t unit, double begin, double end,
+                      const char *name) {
+  if (actors[index].sample == 0)
+    accounts[index].busy[unit] += end - begin;
   if (!trace)
     return;
+  const StreamInfo &stream = machine.streams[index];
   int64_t within = unit % unitsPerCore();
   std::string unitName = within < chip.hierarchy.macros_per_core
                              ? "macro " + std::to_string(within)
@@ -49,7 +46,7 @@ void TimedRun::occupy(Actor &actor, int64_t unit, double begin, double end,
                                                                     : "port";
   trace->push_back({coreId(stream.core), unitName,
                     stream.source->layer + " " + name, begin, end - begin,
-                    actor.sample});
+                    actors[index].sample});
 }
 
 void TimedRun::traceLinks(const Route &route, const std::string &name,
@@ -63,126 +60,167 @@ void TimedRun::traceLinks(const Route &route, const std::string &name,
                         network.begins()[i], route.hops[i].ns, sample});
 }
 
-const OpCost &TimedRun::cost(Actor &actor, const StreamInfo &stream,
-                             const Op &op) {
-  OpCost &cached = actor.costs[actor.at.pc];
-  if (cached.pixels != Costs::pixels(machine, stream, op, actor.at))
-    cached = costs.instruction(machine, stream, op, actor.at);
-  return cached;
+void TimedRun::computeCost(uint32_t index, const Op &op) {
+  const StreamInfo &stream = machine.streams[index];
+  const Actor &actor = actors[index];
+  Work &work = actor.works[actor.at.pc];
+  if (work.isKnown &&
+      work.pixels == Costs::pixels(machine, stream, op, actor.at))
+    return;
+  OpCost &c = accounts[index].costs[actor.at.pc];
+  c = costs.instruction(machine, stream, op, actor.at);
+  work.isKnown = true;
+  work.ns = c.ns;
+  work.pixels = static_cast<uint32_t>(c.pixels);
+  work.macros = c.macros;
+  work.banks = bankTimes(c.bankNs);
+  work.targetBanks = bankTimes(c.targetBankNs);
+  Energy energy = c.energy;
+  if (op.kind == Kind::Send) {
+    const isa::View &view =
+        machine.cores[stream.core].views[std::get<isa::Send>(*op.record).src];
+    const ChannelInfo &channel = machine.channels[op.channel];
+    int64_t bytes =
+        int64_t{view.pixels} * view.channels * elementBytes(view.type);
+    work.route =
+        network.route(coreId(stream.core), coreId(channel.core), bytes);
+    if (channel.core >= 0)
+      c.targetNj = costs.sram(channel.record.address, bytes);
+    energy = work.route->energy;
+    energy += c.energy; // reads
+    energy.nj[Sram] += c.targetNj;
+  }
+  work.nj = withClock(energy);
 }
 
-void TimedRun::work(Actor &actor, const StreamInfo &stream, const Op &op) {
-  const OpCost &c = cost(actor, stream, op);
+void TimedRun::work(uint32_t index, const Op &op) {
+  const Work &w = costed(index, op);
+  Actor &actor = actors[index];
+  const std::string &layer = machine.streams[index].source->layer;
   double begin = actor.time;
   auto waitFor = [&](int64_t unit) {
-    if (unitFree[unit] <= begin)
+    if (units[unit].free <= begin)
       return;
-    begin = unitFree[unit];
-    actor.cause = unitBy[unit];
+    begin = units[unit].free;
+    actor.cause = units[unit].by;
   };
-  bool onArrays = std::holds_alternative<isa::Mvm>(*op.record);
-  if (onArrays && chip.tile.issue_ns > 0)
-    waitFor(issueUnit(stream.core));
-  if (onArrays) {
-    for (int64_t m = 0; m < chip.hierarchy.macros_per_core; ++m)
-      if (c.macros >> m & 1)
-        waitFor(macroUnit(stream.core, m));
-  } else {
-    waitFor(vectorUnit(stream.core));
-  }
+  auto eachMacro = [&](auto fn) {
+    for (uint32_t macros = w.macros; macros; macros &= macros - 1)
+      fn(macroUnit(actor.core, __builtin_ctz(macros)));
+  };
+  bool issues = w.onArrays && chip.tile.issue_ns > 0;
+  if (issues)
+    waitFor(issueUnit(actor.core));
+  if (w.onArrays)
+    eachMacro(waitFor);
+  else
+    waitFor(vectorUnit(actor.core));
   // Whichever takes longer, the unit or the memory it works on. Banks take
   // accesses in the order in which they are asked for, which is that of time;
   // an access that waits for its unit too must not hold up those before it.
-  double end = begin + c.ns;
-  double served = useBanks(stream.core, c.bankNs, actor.time,
-                           stream.source->layer, actor.sample);
+  double end = begin + w.ns;
+  double served =
+      useBanks(actor.core, w.banks, actor.time, layer, actor.sample);
   const char *what = served > end ? "memory"
-                     : onArrays   ? "arrays"
+                     : w.onArrays ? "arrays"
                                   : "vector unit";
-  if (actor.sample == 0) {
-    (onArrays ? actor.cost.arrayNs : actor.cost.vectorNs) += c.ns;
-    actor.cost.memoryNs += std::max(served - end, 0.0);
+  bool isFirst = actor.sample == 0;
+  if (isFirst) {
+    StreamCost &cost = accounts[index].cost;
+    (w.onArrays ? cost.arrayNs : cost.vectorNs) += w.ns;
+    cost.memoryNs += std::max(served - end, 0.0);
   }
   end = std::max(end, served);
   if (path)
-    actor.cause = path->add({actor.cause, stream.source, what, begin, end});
-  if (onArrays && chip.tile.issue_ns > 0) {
-    unitFree[issueUnit(stream.core)] =
-        begin + static_cast<double>(c.pixels) * chip.tile.issue_ns;
-    unitBy[issueUnit(stream.core)] = actor.cause;
-  }
-  if (onArrays) {
-    for (int64_t m = 0; m < chip.hierarchy.macros_per_core; ++m)
-      if (c.macros >> m & 1) {
-        unitFree[macroUnit(stream.core, m)] = end;
-        unitBy[macroUnit(stream.core, m)] = actor.cause;
-        occupy(actor, macroUnit(stream.core, m), begin, end, stream, "mvm");
-      }
+    actor.cause = path->add(
+        {actor.cause, machine.streams[index].source, what, begin, end});
+  if (issues)
+    units[issueUnit(actor.core)] = {begin + static_cast<double>(w.pixels) *
+                                                chip.tile.issue_ns,
+                                    actor.cause};
+  auto take = [&](int64_t unit) {
+    units[unit] = {end, actor.cause};
+    if (isFirst || trace)
+      occupy(index, unit, begin, end, w.onArrays ? "mvm" : "vector");
+  };
+  if (w.onArrays)
+    eachMacro(take);
+  else
+    take(vectorUnit(actor.core));
+  if (state && state->activity && w.onArrays) {
+    Energy energy = activeEnergy(index, op);
+    if (isFirst)
+      accounts[index].energy += energy;
+    spend(withClock(energy), begin, end);
   } else {
-    unitFree[vectorUnit(stream.core)] = end;
-    unitBy[vectorUnit(stream.core)] = actor.cause;
-    occupy(actor, vectorUnit(stream.core), begin, end, stream, "vector");
+    if (isFirst)
+      accounts[index].energy += accounts[index].costs[actor.at.pc].energy;
+    spend(w.nj, begin, end);
   }
-  spend(&actor, activeEnergy(actor, stream, op, c), begin, end,
-        actor.sample == 0);
-  if (actor.sample == 0) {
-    macs += c.macs;
-    if (const auto *mvm = std::get_if<isa::Mvm>(op.record))
-      reads[{stream.core, mvm->macros, mvm->cell_row, mvm->column}] +=
-          (c.pixels + mvm->reuse - 1) / mvm->reuse;
+  if (isFirst) {
+    macs += accounts[index].costs[actor.at.pc].macs;
+    if (w.onArrays) {
+      const auto &mvm = std::get<isa::Mvm>(*op.record);
+      reads[{actor.core, mvm.macros, mvm.cell_row, mvm.column}] +=
+          (int64_t{w.pixels} + mvm.reuse - 1) / mvm.reuse;
+    }
   }
   actor.time = end;
 }
 
-void TimedRun::send(Actor &actor, const StreamInfo &stream, const Op &op,
-                    Message &message) {
-  const auto &record = std::get<isa::Send>(*op.record);
-  const isa::View &view = machine.cores[stream.core].views[record.src];
-  const ChannelInfo &channel = machine.channels[op.channel];
-  int64_t bytes =
-      int64_t{view.pixels} * view.channels * elementBytes(view.type);
-  const Route *&route = actor.routes[actor.at.pc];
-  if (!route)
-    route = network.route(coreId(stream.core), coreId(channel.core), bytes);
+void TimedRun::send(uint32_t index, const Op &op, Message &message) {
+  const Work &w = costed(index, op);
+  Actor &actor = actors[index];
+  const Stream *source = machine.streams[index].source;
+  int64_t target = machine.channels[op.channel].core;
   bool isFirst = message.isNew;
-  Energy energy;
-  Network::Times times = network.reserve(*route, message, energy);
-  traceLinks(*route, stream.source->layer, actor.sample);
-  const OpCost &c = cost(actor, stream, op);
+  Network::Times times = network.reserve(*w.route, message);
+  if (trace)
+    traceLinks(*w.route, source->layer, actor.sample);
   if (isFirst) {
-    energy += c.energy; // reads
     message.sent = times.sent =
-        std::max(times.sent, useBanks(stream.core, c.bankNs, message.start,
-                                      stream.source->layer, actor.sample));
-    occupy(actor, portUnit(stream.core), message.start, times.sent, stream,
-           "send");
+        std::max(times.sent, useBanks(actor.core, w.banks, message.start,
+                                      source->layer, actor.sample));
+    if (actor.sample == 0 || trace)
+      occupy(index, portUnit(actor.core), message.start, times.sent, "send");
   }
-  times.arrived =
-      std::max({times.arrived, times.sent,
-                useBanks(channel.core, c.targetBankNs, message.start,
-                         stream.source->layer, actor.sample)});
-  if (channel.core >= 0)
-    energy.nj[Sram] += costs.sram(channel.record.address, bytes);
-  spend(&actor, energy, message.start, times.arrived, actor.sample == 0);
+  times.arrived = std::max({times.arrived, times.sent,
+                            useBanks(target, w.targetBanks, message.start,
+                                     source->layer, actor.sample)});
+  if (actor.sample == 0 || !isFirst || times.taken != w.route->links) {
+    const OpCost &c = accounts[index].costs[actor.at.pc];
+    Energy energy = w.route->share(times.taken);
+    if (isFirst)
+      energy += c.energy; // reads
+    energy.nj[Sram] += c.targetNj;
+    if (actor.sample == 0)
+      accounts[index].energy += energy;
+    spend(withClock(energy), message.start, times.arrived);
+  } else {
+    spend(w.nj, message.start, times.arrived);
+  }
   CriticalPath::Id cause = actor.cause;
   if (path)
-    cause = path->add(
-        {cause, stream.source, "networks", message.start, times.arrived});
+    cause =
+        path->add({cause, source, "networks", message.start, times.arrived});
   actor.time = times.sent;
   arrive(op.channel, op.port, times.arrived, cause);
 }
 
-Energy TimedRun::activeEnergy(Actor &actor, const StreamInfo &stream,
-                              const Op &op, const OpCost &c) {
-  const auto *mvm = std::get_if<isa::Mvm>(op.record);
-  if (!state || !state->activity || !mvm || c.macs == 0)
+Energy TimedRun::activeEnergy(uint32_t index, const Op &op) {
+  const StreamInfo &stream = machine.streams[index];
+  const Actor &actor = actors[index];
+  Account &account = accounts[index];
+  const OpCost &c = account.costs[actor.at.pc];
+  if (c.macs == 0)
     return c.energy;
   // Later samples have no data; they are taken for like the first.
-  actor.activity.resize(stream.ops.size());
-  Activity &mean = actor.activity[actor.at.pc];
+  account.activity.resize(stream.ops.size());
+  Activity &mean = account.activity[actor.at.pc];
   double share;
   if (actor.sample == 0) {
-    share = switchedGates(machine, *state, stream, *mvm, *op.mvm, actor.at);
+    share = switchedGates(machine, *state, stream,
+                          std::get<isa::Mvm>(*op.record), *op.mvm, actor.at);
     mean.switched += share;
     ++mean.count;
     switched += share * static_cast<double>(c.macs);
@@ -196,19 +234,21 @@ Energy TimedRun::activeEnergy(Actor &actor, const StreamInfo &stream,
   return energy;
 }
 
-void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
+void TimedRun::sendAll(uint32_t index) {
+  const StreamInfo &stream = machine.streams[index];
+  Actor &actor = actors[index];
   Message message(network, actor.time);
   bool isFirst = actor.sample == 0;
   for (bool joins = false;; joins = true) {
-    const Op &op = stream.ops[actor.at.pc];
+    const Op &op = actor.ops[actor.at.pc];
     if (joins) {
-      if (op.kind != Kind::Send || !std::get<isa::Send>(*op.record).joined)
+      if (op.kind != Kind::Send || !actor.works[actor.at.pc].joined)
         break;
       // One that has to wait for its ring is a message of its own.
       Ready ready = slotFree(op.channel, op.port);
       if (ready.time < 0 ||
           (ready.time > 0 &&
-           ready.time + creditNs(op.channel, op.port, coreId(stream.core)) >
+           ready.time + creditNs(op.channel, op.port, coreId(actor.core)) >
                message.start))
         break;
       instructions += isFirst;
@@ -217,70 +257,66 @@ void TimedRun::sendAll(Actor &actor, const StreamInfo &stream) {
       machine.execute(*state, stream, op, actor.at);
       machine.produce(*state, op);
     }
-    send(actor, stream, op, message);
+    send(index, op, message);
     ++actor.at.pc;
   }
   if (isFirst)
-    actor.cost.sendNs += actor.time - message.start;
+    accounts[index].cost.sendNs += actor.time - message.start;
   if (path)
     actor.cause = path->add(
         {actor.cause, stream.source, "sending", message.start, actor.time});
 }
 
 bool TimedRun::stepStream(uint32_t index) {
-  const StreamInfo &stream = machine.streams[index];
   Actor &actor = actors[index];
-  const Op &op = stream.ops[actor.at.pc];
+  const Op &op = actor.ops[actor.at.pc];
   bool isFirst = actor.sample == 0;
-  if (isFirst)
-    ++instructions;
   if (stepControl(op, actor.at)) {
+    instructions += isFirst;
     if (actor.at.done && ++actor.sample < maxSamples)
       actor.at = StreamState();
     return !actor.at.done;
   }
-  // A stream that must wait tries again when it may go on, so that units are
-  // granted in the order of time.
-  auto stall = [&](const Ready &ready) {
-    if (isFirst)
-      --instructions;
-    if (ready.time < 0) {
-      block(op.channel, index);
-      return false;
-    }
-    actor.time = ready.time;
-    actor.cause = ready.cause;
-    return true;
+  auto rows = [&] {
+    return clampRows(op.rows, actor.at,
+                     static_cast<uint32_t>(channels[op.channel].rows));
   };
   switch (op.kind) {
   case Kind::Wait: {
-    uint32_t rows =
-        clampRows(op.rows, actor.at, machine.channels[op.channel].record.rows);
-    Ready ready = rowsArrived(op.channel, actor.sample, rows);
-    if (ready.time < 0 || ready.time > actor.time)
-      return stall(ready);
+    Ready ready = rowsArrived(op.channel, actor.sample, rows());
+    if (ready.time < 0) {
+      waitForRows(op.channel, index, actor.sample, rows());
+      return false;
+    }
+    actor.waitUntil(ready);
     actor.time += cycle;
     break;
   }
   case Kind::Free:
     actor.time += cycle;
-    release(
-        op.channel, op.port, actor.sample,
-        clampRows(op.rows, actor.at, machine.channels[op.channel].record.rows),
-        actor.time, actor.cause);
+    release(op.channel, op.port, actor.sample, rows(), actor.time, actor.cause);
     break;
   case Kind::Acquire:
   case Kind::Send: {
     Ready ready = slotFree(op.channel, op.port);
+    if (ready.time < 0) {
+      waitForSlot(op.channel, index, op.port);
+      return false;
+    }
     if (ready.time > 0)
-      ready.time += creditNs(op.channel, op.port, coreId(stream.core));
-    if (ready.time < 0 || ready.time > actor.time)
-      return stall(ready);
+      ready.time += creditNs(op.channel, op.port, coreId(actor.core));
+    bool isLate = ready.time > actor.time;
+    actor.waitUntil(ready);
     if (op.kind == Kind::Acquire) {
       actor.time += cycle;
       break;
     }
-    sendAll(actor, stream);
+    // A stream that must wait tries again when it may go on, so that links are
+    // granted in the order of time.
+    if (isLate)
+      return true;
+    instructions += isFirst;
+    sendAll(index);
     return true;
   }
   case Kind::Post:
@@ -291,14 +327,14 @@ bool TimedRun::stepStream(uint32_t index) {
     break;
   default:
     if (state && isFirst)
-      machine.execute(*state, stream, op, actor.at);
-    if (std::holds_alternative<isa::Load>(*op.record) ||
-        std::holds_alternative<isa::Store>(*op.record))
-      dram(actor, stream, op);
+      machine.execute(*state, machine.streams[index], op, actor.at);
+    if (actor.works[actor.at.pc].usesDram)
+      dram(index, op);
     else
-      work(actor, stream, op);
+      work(index, op);
     break;
   }
+  instructions += isFirst;
   ++actor.at.pc;
   return true;
 }
@@ -314,31 +350,36 @@ bool TimedRun::stepPort(uint32_t index) {
   uint32_t row = actor.at.pc;
   Ready ready = feeds ? slotFree(end.channel, 0)
                       : rowsArrived(end.channel, actor.sample, row + 1);
-  if (feeds && ready.time > 0)
-    ready.time += creditNs(end.channel, 0, -1);
   if (ready.time < 0) {
-    block(end.channel, index);
+    if (feeds)
+      waitForSlot(end.channel, index, 0);
+    else
+      waitForRows(end.channel, index, actor.sample, row + 1);
     return false;
   }
+  if (feeds && ready.time > 0)
+    ready.time += creditNs(end.channel, 0, -1);
   if (ready.time > actor.time) {
-    actor.time = ready.time;
-    actor.cause = ready.cause;
+    actor.waitUntil(ready);
     return true;
   }
   if (feeds) {
-    const Route *route = network.route(-1, coreId(channel.core), end.rowBytes);
+    const std::string &name = machine.program.ios[end.io].name;
+    const Route &route = *portRoutes[port];
     Message message(network, actor.time);
-    Energy energy;
-    Network::Times times = network.reserve(*route, message, energy);
-    traceLinks(*route, machine.program.ios[end.io].name, actor.sample);
+    Network::Times times = network.reserve(route, message);
+    if (trace)
+      traceLinks(route, name, actor.sample);
+    Energy energy = route.share(times.taken);
     if (channel.core >= 0) {
       energy.nj[Sram] += costs.sram(channel.record.address, end.rowBytes);
       times.arrived =
-          std::max(times.arrived,
-                   useBanks(channel.core, feederBanks[port], actor.time,
-                            machine.program.ios[end.io].name, actor.sample));
+          std::max(times.arrived, useBanks(channel.core, portBanks[port],
+                                           actor.time, name, actor.sample));
     }
-    spend(nullptr, energy, actor.time, times.arrived, actor.sample == 0);
+    if (actor.sample == 0)
+      feeding += energy;
+    spend(withClock(energy), actor.time, times.arrived);
     if (state && actor.sample == 0) {
       machine.feedRow(*state, end, row);
       ++state->channels[end.channel].produced[0];
@@ -380,36 +421,53 @@ bool TimedRun::isSteady() {
   return std::abs(last - before) <= 1e-6 * last;
 }
 
-Status TimedRun::run() {
-  size_t ports = machine.feeders.size() + machine.collectors.size();
-  actors.resize(machine.streams.size() + ports);
+void TimedRun::addActors() {
+  actors.resize(machine.streams.size() + machine.feeders.size() +
+                machine.collectors.size());
+  accounts.resize(machine.streams.size());
+  size_t count = 0;
+  for (const StreamInfo &stream : machine.streams)
+    count += stream.ops.size();
+  works.resize(count);
+  Work *next = works.data();
   for (size_t i = 0; i < machine.streams.size(); ++i) {
-    actors[i].costs.resize(machine.streams[i].ops.size());
-    actors[i].routes.resize(machine.streams[i].ops.size());
-  }
-  channels.resize(machine.channels.size());
-  for (size_t c = 0; c < channels.size(); ++c) {
-    channels[c].arrived.resize(machine.channels[c].record.producers);
-    channels[c].freed.resize(machine.channels[c].record.consumers);
-    channels[c].creditNs.resize(machine.channels[c].record.producers, -1);
-    if (path) {
-      channels[c].arrivedBy.resize(channels[c].arrived.size());
-      channels[c].freedBy.resize(channels[c].freed.size());
+    const StreamInfo &stream = machine.streams[i];
+    accounts[i].costs.resize(stream.ops.size());
+    actors[i].core = stream.core;
+    actors[i].ops = stream.ops.data();
+    actors[i].works = next;
+    for (const Op &op : stream.ops) {
+      Work &work = *next++;
+      if (op.kind == Kind::Send)
+        work.joined = std::get<isa::Send>(*op.record).joined;
+      if (op.kind != Kind::Data)
+        continue;
+      work.varies = Costs::hasVaryingPixels(op);
+      work.onArrays = std::holds_alternative<isa::Mvm>(*op.record);
+      work.usesDram = std::holds_alternative<isa::Load>(*op.record) ||
+                      std::holds_alternative<isa::Store>(*op.record);
     }
   }
-  int64_t tiles = chip.cores() / chip.hierarchy.cores_per_tile;
-  unitFree.resize(machine.cores.size() * unitsPerCore() + tiles);
-  unitBy.resize(unitFree.size(), CriticalPath::none);
-  auto cores = static_cast<int64_t>(machine.cores.size());
-  bankFree.resize(cores * chip.core.sram_banks + tiles * chip.tile.sram_banks);
-  memoryTraced.resize(cores + tiles);
   for (const HostPort &port : machine.feeders) {
     const ChannelInfo &channel = machine.channels[port.channel];
     BankLoad banks(chip, std::max<int64_t>(coreId(channel.core), 0));
     if (channel.core >= 0)
       banks.add(channel.record.address, port.rowBytes);
-    feederBanks.push_back(banks.ns());
+    portBanks.push_back(bankTimes(banks.ns()));
+    portRoutes.push_back(
+        network.route(-1, coreId(channel.core), port.rowBytes));
   }
+}
+
+Status TimedRun::run() {
+  addActors();
+  addChannels();
+  network.keepsBegins = trace;
+  int64_t tiles = chip.cores() / chip.hierarchy.cores_per_tile;
+  auto cores = static_cast<int64_t>(machine.cores.size());
+  units.resize(cores * unitsPerCore() + tiles);
+  bankFree.resize(cores * chip.core.sram_banks + tiles * chip.tile.sram_banks);
+  memoryTraced.resize(cores + tiles);
   finished.assign(maxSamples, 0);
   collectorsDone.assign(maxSamples, 0);
   for (uint32_t i = 0; i < actors.size(); ++i)
@@ -417,17 +475,23 @@ Status TimedRun::run() {
   size_t collected = 0;
   while (!queue.empty()) {
     uint32_t index = queue.begin();
+    // What comes next is mostly one of these: by then it is in the cache.
+    queue.eachNext([&](uint32_t next) {
+      const Actor &actor = actors[next];
+      __builtin_prefetch(actor.ops + actor.at.pc);
+      __builtin_prefetch(actor.works + actor.at.pc);
+    });
     const Actor &actor = actors[index];
     uint32_t sample = actor.sample;
     bool goesOn;
     // Units and links are granted in the order of time. What else a stream does
     // touches the histories of channels only, which tell when: it need not wait
     // for its turn.
-    if (index < machine.streams.size())
+    if (actor.ops)
       do
         goesOn = stepStream(index);
       while (goesOn &&
-             (!takesTurn(index) || queue.isBeforeOthers({actor.time, index})));
+             (!takesTurn(actor) || queue.isBeforeOthers({actor.time, index})));
     else
       goesOn = stepPort(index);
     if (goesOn)

@@ -64,6 +64,7 @@ struct OpCost {
   /// up to the last that does.
   std::vector<double> bankNs;
   std::vector<double> targetBankNs; ///< the same of the core a row is sent to
+  double targetNj = 0;              ///< of its memory
 };
 
 /// Time that the banks of a core's memory, its own and its tile's, need for
@@ -95,9 +96,11 @@ public:
 
   OpCost instruction(const Machine &machine, const StreamInfo &stream,
                      const Op &op, const StreamState &at) const;
-  /// Pixels an instruction works on, where that depends on the loops; else 0.
+  /// Pixels an instruction works on, where its cost depends on them; else 0.
   static int64_t pixels(const Machine &machine, const StreamInfo &stream,
                         const Op &op, const StreamState &at);
+  /// Whether these differ from iteration to iteration.
+  static bool hasVaryingPixels(const Op &op);
   /// Energy of moving bytes between cores (-1: host).
   Energy transfer(int64_t from, int64_t to, int64_t bytes) const;
   double sram(int64_t address, int64_t bytes) const {
@@ -116,18 +119,24 @@ private:
 
 /// A link as a message takes it.
 struct Hop {
-  uint32_t link;
   double ns; ///< it is taken
   /// From its begin to the end of the route, for the first byte.
   double restNs;
-  Component network; ///< the one that its energy counts for
+  uint32_t link;
+  uint32_t network; ///< the component that its energy counts for
 };
+
+/// Links by network, from NetworkOnChip on; ports are last.
+using LinkCounts = std::array<uint16_t, componentCount - NetworkOnChip + 1>;
 
 /// A way through the networks and its cost when idle.
 struct Route {
   std::vector<Hop> hops;
+  LinkCounts links{};
   double idleNs = 0;
   Energy energy;
+  /// The energy of a message that takes only some of the links.
+  Energy share(const LinkCounts &taken) const;
 };
 
 class Network;
@@ -153,14 +162,15 @@ public:
   struct Times {
     double sent;    ///< the sender's port is free again
     double arrived; ///< the last byte is there
+    LinkCounts taken{};
   };
   /// Reserves a route's links from `message.start` on, but for those that the
-  /// message has taken already, and tells in `energy` what the rest costs. The
-  /// start never goes back from call to call.
-  Times reserve(const Route &route, Message &message, Energy &energy);
-  /// When each link of the route last reserved begins to be taken; negative for
-  /// those that the message had taken before.
+  /// message has taken already. The start never goes back from call to call.
+  Times reserve(const Route &route, Message &message);
+  /// When each link of the route last reserved begins to be taken, where they
+  /// are kept; negative for those that the message had taken before.
   const std::vector<double> &begins() const { return linkBegins; }
+  bool keepsBegins = false;
   uint64_t newMessage() { return ++messages; }
 
 private:
@@ -169,7 +179,7 @@ private:
   };
   struct LinkState {
     std::vector<Interval> taken; ///< in order
-    size_t past = 0;             ///< intervals of `taken` that are over
+    double until = 0;            ///< the end of the last
     uint64_t message = 0;        ///< that took it last,
     double begin = 0;            ///< and since when
   };

@@ -60,20 +60,20 @@ void TimedRun::fill(CostReport &report) {
       busy.emplace_back();
     }
     LayerCost &layer = report.layers[it->second];
-    const Actor &actor = actors[i];
-    total += actor.energy;
+    const Account &account = accounts[i];
+    total += account.energy;
     layer.energy_nj += model.withRegulator(
-        actor.energy.arrays() + model.withClock(actor.energy.others()));
-    for (const auto &[unit, ns] : actor.busy)
+        account.energy.arrays() + model.withClock(account.energy.others()));
+    for (const auto &[unit, ns] : account.busy)
       busy[it->second][unit] += ns;
-    StreamCost cost = actor.cost;
+    StreamCost cost = account.cost;
     cost.core = machine.streams[i].core;
     const auto &streams = machine.cores[cost.core].source->streams;
     cost.stream =
         static_cast<size_t>(machine.streams[i].source - streams.data());
     report.streams.push_back(cost);
   }
-  std::vector<char> used(unitFree.size(), false);
+  std::vector<char> used(units.size(), false);
   int64_t macros = 0;
   for (size_t l = 0; l < busy.size(); ++l) {
     LayerCost &layer = report.layers[l];

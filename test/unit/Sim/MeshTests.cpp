@@ -181,10 +181,9 @@ std::vector<double> model(const std::vector<Message> &messages) {
   std::vector<double> arrived;
   for (const Message &m : messages) {
     sim::Message message(network, static_cast<double>(m.start));
-    sim::Energy energy;
     const sim::Route *route =
         network.route(m.from, m.to, m.flits * chip.noc.link_bits / 8);
-    arrived.push_back(network.reserve(*route, message, energy).arrived);
+    arrived.push_back(network.reserve(*route, message).arrived);
   }
   return arrived;
 }

@@ -181,9 +181,8 @@ TEST_CASE("an idle network takes what the cost model says") {
     const sim::Route *route = network.route(from, to, bytes);
     Cost cost = model.transfer(from, to, bytes);
     sim::Message message(network, 1000);
-    sim::Energy energy;
-    auto times = network.reserve(*route, message, energy);
-    CHECK(energy.others() == Approx(cost.nj));
+    auto times = network.reserve(*route, message);
+    CHECK(route->share(times.taken).others() == Approx(cost.nj));
     CHECK(times.arrived == Approx(1000 + cost.ns));
     CHECK(times.sent <= times.arrived);
     CHECK(route->energy.others() == Approx(cost.nj));
@@ -199,9 +198,7 @@ TEST_CASE("transfers over one link queue, others do not") {
   double alone = costs.costModel().transfer(1, 8, 1600).ns;
   auto arrival = [&](int64_t from, int64_t to) {
     sim::Message message(network, 0);
-    sim::Energy energy;
-    return network.reserve(*network.route(from, to, 1600), message, energy)
-        .arrived;
+    return network.reserve(*network.route(from, to, 1600), message).arrived;
   };
   arrival(0, 4);
   CHECK(arrival(1, 8) == Approx(alone + 100));
@@ -217,10 +214,16 @@ TEST_CASE("a message to several readers passes common links once") {
   const CostModel &model = costs.costModel();
   // From tile 0 to tiles 2 and 3 of the same row, and to tile 3 again.
   sim::Message message(network, 0);
+  auto send = [&](int64_t to, sim::Energy &energy) {
+    const sim::Route *route = network.route(0, to, 1600);
+    auto times = network.reserve(*route, message);
+    energy = route->share(times.taken);
+    return times;
+  };
   sim::Energy first, second, third;
-  auto near = network.reserve(*network.route(0, 8, 1600), message, first);
-  auto far = network.reserve(*network.route(0, 12, 1600), message, second);
-  auto same = network.reserve(*network.route(0, 13, 1600), message, third);
+  auto near = send(8, first);
+  auto far = send(12, second);
+  auto same = send(13, third);
   CHECK(near.arrived == Approx(model.transfer(0, 8, 1600).ns));
   CHECK(far.arrived == Approx(model.transfer(0, 12, 1600).ns));
   CHECK(same.arrived == Approx(model.transfer(0, 13, 1600).ns));
@@ -230,9 +233,7 @@ TEST_CASE("a message to several readers passes common links once") {
   CHECK(third.others() == 0);
   // Its links were taken once.
   sim::Message next(network, 0);
-  sim::Energy energy;
-  CHECK(network.reserve(*network.route(0, 4, 1600), next, energy).sent ==
-        Approx(200));
+  CHECK(network.reserve(*network.route(0, 4, 1600), next).sent == Approx(200));
 }
 
 TEST_CASE("streams of a core share its vector unit") {
