@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Chip.h"
+#include "CutColumns.h"
 #include "Partition.h"
 
 #include "CIM/CIM.h"
@@ -76,22 +77,12 @@ public:
     for (Type type : op->getResultTypes())
       elements += elementsOf(type);
     if (auto weighted = dyn_cast<cimc::nn::WeightMatrixOpInterface>(op)) {
-      std::optional<cimc::nn::WeightMatrix> matrix = weighted.getWeightMatrix();
-      // One column per group leaves an array nothing to share: vector work.
-      if (matrix && !(matrix->groups > 1 && matrix->columns == 1)) {
-        Value weights = op->getOperand(matrix->weights);
-        // A float's digits: rows for those of the input, columns for its own.
-        int64_t digits =
-            isa<quant::QuantizedType>(getElementTypeOrSelf(weights.getType()))
-                ? 1
-                : cimc::numerics::kWideDigits;
-        addMatrix(matrix->rows() * matrix->groups * digits,
-                  matrix->allColumns() * digits, bitsOfWeight(weights),
-                  elements / std::max<int64_t>(1, matrix->allColumns()),
+      if (std::optional<Cells> cells = cellsOf(weighted)) {
+        addMatrix(*cells, elements / std::max<int64_t>(1, cells->results),
                   result);
         return result;
       }
-      if (matrix)
+      if (auto matrix = weighted.getWeightMatrix())
         elements *= matrix->rows();
     }
     if (isa<cimc::nn::LstmOp, cimc::nn::GruOp, cimc::nn::RnnOp>(op)) {
@@ -100,7 +91,8 @@ public:
           cast<ShapedType>(op->getOperand(0).getType()).getDimSize(0);
       for (Value weights : op->getOperands().slice(1, 2)) {
         auto type = cast<ShapedType>(weights.getType());
-        addMatrix(type.getDimSize(1), type.getDimSize(0), bitsOfWeight(weights),
+        addMatrix({type.getDimSize(1), type.getDimSize(0), 1,
+                   bitsOfWeight(weights), type.getDimSize(0)},
                   steps, result);
       }
       return result;
@@ -111,7 +103,53 @@ public:
     return result;
   }
 
+  /// The columns of an operation's matrix that all arrays hold, in pieces of
+  /// equal size: all of them where they do.
+  int64_t columnsThatFit(cimc::nn::WeightMatrixOpInterface op) const {
+    std::optional<Cells> cells = cellsOf(op);
+    if (!cells)
+      return 0;
+    int64_t width = columnsOfMacro(cells->bits);
+    int64_t most = capacity() / groups(cells->rows) * width / cells->digits;
+    if (most < 1 || most >= cells->results)
+      return most;
+    int64_t even = divideCeilSigned(cells->results,
+                                    divideCeilSigned(cells->results, most));
+    // Whole macros, where that is not too many.
+    int64_t whole = llvm::alignTo(even * cells->digits, width) / cells->digits;
+    return whole <= most ? whole : even;
+  }
+
 private:
+  /// A matrix in the cells of arrays.
+  struct Cells {
+    int64_t rows, columns, digits; ///< columns: with all digits of a weight
+    int64_t bits, results;         ///< results: columns of the matrix
+  };
+
+  /// Nothing where the vector unit works.
+  std::optional<Cells> cellsOf(cimc::nn::WeightMatrixOpInterface op) const {
+    std::optional<cimc::nn::WeightMatrix> matrix = op.getWeightMatrix();
+    // One column per group leaves an array nothing to share.
+    if (!matrix || (matrix->groups > 1 && matrix->columns == 1))
+      return std::nullopt;
+    Value weights = op->getOperand(matrix->weights);
+    // A float's digits: rows for those of the input, columns for its own.
+    int64_t digits =
+        isa<quant::QuantizedType>(getElementTypeOrSelf(weights.getType()))
+            ? 1
+            : cimc::numerics::kWideDigits;
+    return Cells{matrix->rows() * matrix->groups * digits,
+                 matrix->allColumns() * digits, digits, bitsOfWeight(weights),
+                 matrix->allColumns()};
+  }
+
+  int64_t groups(int64_t rows) const {
+    return std::max<int64_t>(1, divideCeilSigned(rows, chip.macro.active_rows));
+  }
+  int64_t columnsOfMacro(int64_t bits) const {
+    return std::max<int64_t>(1, chip.weightColumns(bits));
+  }
   int64_t bitsOfWeight(Value weights) const {
     if (weightBits)
       return weightBits;
@@ -124,11 +162,11 @@ private:
   }
   double cycleNs() const { return 1e3 / chip.core.clock_mhz; }
 
-  void addMatrix(int64_t rows, int64_t columns, int64_t bits, int64_t vectors,
+  void addMatrix(const Cells &matrix, int64_t vectors,
                  PartitionGraph::Operation &result) const {
-    int64_t groups = divideCeilSigned(rows, chip.macro.active_rows);
-    int64_t width = std::max<int64_t>(1, chip.weightColumns(bits));
-    int64_t cells = groups * divideCeilSigned(columns, width);
+    int64_t cells =
+        groups(matrix.rows) *
+        divideCeilSigned(matrix.columns, columnsOfMacro(matrix.bits));
     result.cells += cells;
     // A row group and an input bit a cycle.
     result.arrayNs += static_cast<double>(cells) *
@@ -147,6 +185,7 @@ public:
               int64_t weightBits = 0)
       : module(module), network(network), chip(chip),
         estimate(chip, weightBits) {
+    cutLargeOperations();
     readGraph();
   }
 
@@ -183,8 +222,7 @@ public:
                << op->getName() << ": its weights alone need "
                << estimate.arrays(cost.cells) << " arrays, chip '" << chip.name
                << "' has " << chip.macros()
-               << "; a network is cut between operations, so take a larger "
-                  "chip or fewer bits";
+               << ", and they cannot be cut; take a larger chip or fewer bits";
     Partition partition = choosePartition(graph, limits);
     if (partition.ends.empty())
       return network.emitError()
@@ -202,6 +240,17 @@ public:
   }
 
 private:
+  /// Layers larger than the chip become several that are not.
+  void cutLargeOperations() {
+    SmallVector<cimc::nn::WeightMatrixOpInterface> large;
+    network.walk([&](cimc::nn::WeightMatrixOpInterface op) {
+      if (estimate.of(op).cells > estimate.capacity())
+        large.push_back(op);
+    });
+    for (cimc::nn::WeightMatrixOpInterface op : large)
+      cutColumns(op, estimate.columnsThatFit(op));
+  }
+
   /// Constants, and what follows from them alone, belong to those who read
   /// them.
   bool isConstant(Value value) const {
@@ -403,10 +452,11 @@ private:
 cimc::PartitionEstimate cimc::estimatePartition(ModuleOp module,
                                                 const ChipSpec &chip,
                                                 int64_t weightBits) {
-  Result<func::FuncOp> entry = findEntry(module);
+  OwningOpRef<ModuleOp> copy = module.clone();
+  Result<func::FuncOp> entry = findEntry(copy.get());
   if (!entry || !entry->getBody().hasOneBlock())
     return {};
-  return Partitioner(module, *entry, chip, weightBits).summarize();
+  return Partitioner(copy.get(), *entry, chip, weightBits).summarize();
 }
 
 namespace {

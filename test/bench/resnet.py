@@ -33,7 +33,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "pimcomp"))
 import networks  # noqa: E402
 
 
-def network(depth, size):
+def network(depth, size, blocks=None):
+    """A ResNet as an ONNX model; `blocks`: of each stage, where not those of that depth."""
     random = np.random.default_rng(1)
     nodes, weights = [], []
     count = 0
@@ -63,10 +64,10 @@ def network(depth, size):
     nodes.append(helper.make_node("MaxPool", [x], ["pool"], "pool", kernel_shape=[3, 3], strides=[2, 2],
                                   pads=[1, 1, 1, 1]))
     x, cin = "pool", 64
-    for stage, blocks in enumerate({18: [2, 2, 2, 2], 50: [3, 4, 6, 3]}[depth]):
+    for stage, count_of in enumerate(blocks or {18: [2, 2, 2, 2], 50: [3, 4, 6, 3]}[depth]):
         width = 64 << stage
         out = 4 * width if bottleneck else width
-        for block in range(blocks):
+        for block in range(count_of):
             stride = 2 if stage and not block else 1
             if bottleneck:
                 y = conv(conv(x, cin, width, 1), width, width, 3, stride)

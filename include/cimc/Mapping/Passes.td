@@ -31,6 +31,9 @@ def NNPartition : Pass<"nn-partition", "::mlir::ModuleOp"> {
     that reads them. The parts are ranges of the network's operations in their
     order, as `nn.operations` on each says.
 
+    A weighted operation larger than the chip becomes several first that make
+    some of its columns each, and an `nn.concat` of their results.
+
     A part's weights take at most the row groups of all arrays of the module's
     chip. There are as few parts as can be, or as many as `parts` says, and of all
     ways to cut that many that one is taken, by dynamic programming,

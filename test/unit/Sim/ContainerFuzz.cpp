@@ -11,7 +11,8 @@
 // Mutates containers in this process: a third of them field by field, the
 // others byte by byte, most with right checksums. Every mutant is loaded and
 // verified. Of those that the verifier accepts, one in 8 is written and read
-// again, also as text; one in 4, and all with new kinds of instructions, are
+// again, also as text, and becomes a part of a network in parts, which is
+// damaged in turn; one in 4, and all with new kinds of instructions, are
 // run if they ask for little memory and work: fast and bit plane by bit plane
 // with the same results, then in time. Meant for a sanitized build, where any
 // access out of bounds ends the process. Says what happened on one line.
@@ -19,10 +20,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Program/Programs.h"
+#include "MutantCost.h"
 #include "Network.h"
 #include "Timing.h"
 
 #include "cimc/Program/Container.h"
+#include "cimc/Program/Split.h"
 
 #include <chrono>
 #include <cinttypes>
@@ -88,6 +91,7 @@ private:
   void mutate(std::vector<uint8_t> &bytes);
   void damage(std::vector<uint8_t> &bytes, size_t begin, size_t end);
   bool accepted(const Program &program);
+  bool inParts(const Program &program);
   bool execute(const Program &program);
   bool wrong(const std::string &what) {
     std::printf("mutant %" PRId64 ": %s\n", mutant, what.c_str());
@@ -99,7 +103,7 @@ private:
   std::vector<std::vector<uint8_t>> files; ///< of the corpus
   std::set<size_t> kinds; ///< of instructions that some seed has
   std::set<size_t> executed;
-  int64_t mutant = 0, verified = 0, ran = 0, ended = 0, large = 0;
+  int64_t mutant = 0, splits = 0, verified = 0, ran = 0, ended = 0, large = 0;
 };
 
 /// Field values near what is there, near limits, or anything.
@@ -419,45 +423,6 @@ void Fuzzer::mutate(std::vector<uint8_t> &bytes) {
   seal(bytes, *table);
 }
 
-/// Lane operations of a sample at most, by what the chip model charges.
-double workOf(const sim::Machine &machine) {
-  sim::Costs costs(machine.program.chip);
-  double total = 0;
-  for (const sim::StreamInfo &stream : machine.streams) {
-    std::vector<double> times = {1};
-    for (const sim::Op &op : stream.ops) {
-      if (op.kind == sim::Kind::Loop)
-        times.push_back(times.back() * op.count);
-      else if (op.kind == sim::Kind::Next && times.size() > 1)
-        times.pop_back();
-      if (!op.record)
-        continue; // the end that every stream gets
-      sim::OpCost cost =
-          costs.instruction(machine, stream, op, sim::StreamState());
-      total += times.back() *
-               (1 + cost.ns / costs.cycleNs() + static_cast<double>(cost.macs) +
-                cost.energy.nj[sim::Sram]);
-    }
-  }
-  return total;
-}
-
-int64_t bytesOf(const sim::Machine &machine) {
-  int64_t bytes = machine.dramBytes;
-  for (const sim::CoreInfo &core : machine.cores)
-    bytes += core.memoryBytes;
-  for (const sim::ChannelInfo &channel : machine.channels)
-    if (channel.core < 0)
-      bytes += int64_t{channel.record.row_bytes} * channel.record.slots;
-  for (const IOBinding &io : machine.program.ios) {
-    int64_t size = 8;
-    for (int64_t axis : io.shape)
-      size *= axis;
-    bytes += size;
-  }
-  return bytes;
-}
-
 bool Fuzzer::execute(const Program &program) {
   // A macro takes as many bytes as it has cells to look for defects.
   FaultModel faults;
@@ -508,6 +473,44 @@ bool Fuzzer::execute(const Program &program) {
   return true;
 }
 
+/// Two parts of a program that was accepted: they read the same inputs, or the
+/// second what the first makes. Then with damage.
+bool Fuzzer::inParts(const Program &program) {
+  SplitProgram split;
+  split.parts = {program, program};
+  if (!program.networks.empty())
+    return true;
+  for (IOBinding &io : split.parts[0].ios)
+    (io.isOutput ? split.outputs : split.inputs).push_back(io.name);
+  for (IOBinding &io : split.parts[1].ios) {
+    if (io.isOutput)
+      split.outputs.push_back(io.name += "'");
+    else if (std::string *made = any(split.outputs); made && oneIn(8))
+      io.name = *made;
+  }
+  std::vector<uint8_t> bytes = serialize(split);
+  Result<SplitProgram> read =
+      deserializeSplit(bytes.data(), bytes.size(), "split");
+  if (bool(read) != bool(verify(split)))
+    return wrong("a network in parts is accepted in memory or in a file only");
+  if (read && serialize(*read) != bytes)
+    return wrong("a network in parts changes when it is written and read");
+  splits += bool(read);
+  for (int i = 0; i < 8; ++i) {
+    std::vector<uint8_t> damaged = bytes;
+    mutate(damaged);
+    if (deserialize(damaged.data(), damaged.size(), "damaged"))
+      return wrong("a damaged network in parts is a program");
+    read = deserializeSplit(damaged.data(), damaged.size(), "damaged");
+    splits += bool(read);
+    if (read && !verify(*read))
+      return wrong("a network in parts is read, but not verified");
+    if (read && oneIn(4) && !execute(read->parts.back()))
+      return false;
+  }
+  return true;
+}
+
 bool Fuzzer::accepted(const Program &program) {
   ++verified;
   if (oneIn(8)) {
@@ -521,6 +524,8 @@ bool Fuzzer::accepted(const Program &program) {
     again = assemble(disassemble(program, true), "text");
     if (!again || serialize(*again) != bytes)
       return wrong("changes when it is written as text and read");
+    if (oneIn(4) && !inParts(program))
+      return false;
   }
   // New kinds of instructions are worth mutating further.
   bool isNew = false;
@@ -564,10 +569,10 @@ bool Fuzzer::run(int64_t mutants) {
   std::printf(
       "%" PRId64 " mutants: %" PRId64 " refused, %" PRId64 " accepted; %" PRId64
       " run (%" PRId64 " to the end, %" PRId64
-      " too large to run here), with %zu kinds of instructions; %.0f s, "
-      "slowest %.2f s\n",
+      " too large to run here), with %zu kinds of instructions; %" PRId64
+      " accepted as networks in parts; %.0f s, slowest %.2f s\n",
       mutants, mutants - verified, verified, ran, ended, large, executed.size(),
-      seconds(begin), slowest);
+      splits, seconds(begin), slowest);
   return true;
 }
 
