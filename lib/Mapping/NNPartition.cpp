@@ -103,21 +103,19 @@ public:
     return result;
   }
 
-  /// The columns of an operation's matrix that all arrays hold, in pieces of
-  /// equal size: all of them where they do.
-  int64_t columnsThatFit(cimc::nn::WeightMatrixOpInterface op) const {
+  /// Whether an operation takes so much of the chip that little finds room
+  /// beside it.
+  bool isLarge(Operation *op) const { return of(op).cells > capacity() / 2; }
+
+  /// The columns of an operation's matrix that a quarter of the arrays hold, or
+  /// those of one array's width where that is more and fits: pieces that share
+  /// a chip well. 0 where not even these fit.
+  int64_t columnsOfPiece(cimc::nn::WeightMatrixOpInterface op) const {
     std::optional<Cells> cells = cellsOf(op);
-    if (!cells)
+    if (!cells || groups(cells->rows) > capacity())
       return 0;
-    int64_t width = columnsOfMacro(cells->bits);
-    int64_t most = capacity() / groups(cells->rows) * width / cells->digits;
-    if (most < 1 || most >= cells->results)
-      return most;
-    int64_t even = divideCeilSigned(cells->results,
-                                    divideCeilSigned(cells->results, most));
-    // Whole macros, where that is not too many.
-    int64_t whole = llvm::alignTo(even * cells->digits, width) / cells->digits;
-    return whole <= most ? whole : even;
+    int64_t widths = std::max<int64_t>(1, capacity() / 4 / groups(cells->rows));
+    return widths * columnsOfMacro(cells->bits) / cells->digits;
   }
 
 private:
@@ -240,15 +238,15 @@ public:
   }
 
 private:
-  /// Layers larger than the chip become several that are not.
+  /// Layers that take most of the chip, or more, become several that do not.
   void cutLargeOperations() {
     SmallVector<cimc::nn::WeightMatrixOpInterface> large;
     network.walk([&](cimc::nn::WeightMatrixOpInterface op) {
-      if (estimate.of(op).cells > estimate.capacity())
+      if (estimate.isLarge(op))
         large.push_back(op);
     });
     for (cimc::nn::WeightMatrixOpInterface op : large)
-      cutColumns(op, estimate.columnsThatFit(op));
+      cutColumns(op, estimate.columnsOfPiece(op));
   }
 
   /// Constants, and what follows from them alone, belong to those who read

@@ -31,8 +31,9 @@ def NNPartition : Pass<"nn-partition", "::mlir::ModuleOp"> {
     that reads them. The parts are ranges of the network's operations in their
     order, as `nn.operations` on each says.
 
-    A weighted operation larger than the chip becomes several first that make
-    some of its columns each, and an `nn.concat` of their results.
+    A weighted operation that takes more than half of the chip becomes several
+    first that make some of its columns each, and an `nn.concat` of their results:
+    pieces of a quarter of the chip, or of one array's width where that is more.
 
     A part's weights take at most the row groups of all arrays of the module's
     chip. There are as few parts as can be, or as many as `parts` says, and of all
