@@ -205,6 +205,7 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
   json["period_ns"] = cost.period_ns;
   json["throughput_per_s"] = cost.period_ns > 0 ? 1e9 / cost.period_ns : 0;
   json["samples_timed"] = cost.samples_timed;
+  json["steady_cycle"] = cost.steady_cycle;
   json["simulated_ns"] = cost.simulated_ns;
   json["throttled"] = cost.throttled;
   json["unthrottled_period_ns"] = cost.unthrottled_period_ns;

@@ -90,9 +90,12 @@ double Network::take(LinkState &link, double time, double ns, double now) {
   if (time < link.until)
     for (at = 0; at < taken.size() && time + ns > taken[at].begin; ++at)
       time = std::max(time, taken[at].end);
-  if (at == taken.size())
-    link.until = time + ns;
-  taken.insert(taken.begin() + static_cast<long>(at), {time, time + ns});
+  if (at < taken.size()) {
+    taken.insert(taken.begin() + static_cast<long>(at), {time, time + ns});
+    return time;
+  }
+  link.until = time + ns;
+  taken.push_back({time, time + ns});
   return time;
 }
 
@@ -101,6 +104,7 @@ Network::Times Network::reserve(const Route &route, Message &message) {
   // what follows is cut through.
   double head = message.start + message.delay;
   Times times{head, head + route.idleNs};
+  latest = message.start;
   linkBegins.clear();
   bool isFirst = std::exchange(message.isNew, false);
   for (size_t i = 0; i < route.hops.size(); ++i) {

@@ -11,6 +11,7 @@
 
 #include "CriticalPath.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -44,6 +45,14 @@ public:
       return {0};
     const Entry &entry = ring[static_cast<size_t>(row) & mask];
     return {entry.time, entry.cause};
+  }
+  /// Calls `fn` with each row from `from` on that a party has passed, the time
+  /// and the number of parties.
+  template <typename Fn> void visit(int64_t from, Fn fn) const {
+    int64_t oldest = top - static_cast<int64_t>(ring.size());
+    for (int64_t row = std::max({from, oldest, int64_t{0}}); row < top; ++row)
+      if (const Entry &e = ring[static_cast<size_t>(row) & mask]; e.passed)
+        fn(row, e.time, e.passed);
   }
   /// A party passes a row. Rows before `kept` may be forgotten.
   void pass(int64_t row, double time, CriticalPath::Id cause, int64_t kept) {

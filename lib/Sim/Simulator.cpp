@@ -240,11 +240,11 @@ Simulator::runTimed(const std::vector<HostTensor> &inputs, CostReport &report,
   return outputs;
 }
 
-Result<CostReport> Simulator::time(bool criticalPath) const {
+Result<CostReport> Simulator::time(bool criticalPath, int64_t samples) const {
   CostReport report;
   sim::CriticalPath path;
   Status status = sim::runTimed(impl->machine, nullptr, report, nullptr,
-                                criticalPath ? &path : nullptr);
+                                criticalPath ? &path : nullptr, samples);
   if (!status)
     return status.takeError();
   report.criticalPath = path.parts();
@@ -252,9 +252,12 @@ Result<CostReport> Simulator::time(bool criticalPath) const {
 }
 
 Result<std::string> Simulator::trace() const {
+  // Enough to see samples overlap.
+  constexpr int64_t tracedSamples = 8;
   CostReport report;
   std::vector<sim::TraceEvent> events;
-  Status status = sim::runTimed(impl->machine, nullptr, report, &events);
+  Status status = sim::runTimed(impl->machine, nullptr, report, &events,
+                                /*path=*/nullptr, tracedSamples);
   if (!status)
     return status.takeError();
   return sim::traceJson(events);

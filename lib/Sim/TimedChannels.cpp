@@ -118,11 +118,9 @@ void TimedRun::release(uint32_t channel, uint32_t consumer, uint32_t sample,
   Channel &c = channels[channel];
   int64_t &next = consumed[c.firstConsumer + consumer];
   int64_t end = sample * c.rows + rows, known = c.freed.complete();
-  // No producer asks for a row further back than its slots and those of the
-  // sample before.
-  int64_t behind = std::max<int64_t>(c.arrived.complete() - 2 * c.slots, 0);
+  int64_t oldest = oldestAsked(c);
   for (; next < end; ++next)
-    c.freed.pass(next, time, cause, std::min(c.freed.complete(), behind));
+    c.freed.pass(next, time, cause, std::min(c.freed.complete(), oldest));
   if (c.freed.complete() > known)
     wake(c, true);
 }

@@ -11,6 +11,7 @@
 
 #include "CriticalPath.h"
 #include "EventQueue.h"
+#include "Period.h"
 #include "RowTimes.h"
 #include "Timing.h"
 
@@ -20,7 +21,6 @@ namespace cimc::sim {
 inline constexpr int64_t creditBytes = 8;
 // Power is averaged over this for the peak.
 inline constexpr double powerWindowNs = 1000;
-inline constexpr uint32_t maxSamples = 16;
 // Gates between inputs and weights that macro.mac_fj takes to switch in a
 // cycle: half of the inputs toggle, half of the weights' bits are 1.
 inline constexpr double assumedSwitching = 0.25;
@@ -37,10 +37,15 @@ struct BankTimes {
 class TimedRun {
 public:
   TimedRun(const Machine &machine, State *state, std::vector<TraceEvent> *trace,
-           CriticalPath *path)
+           CriticalPath *path, int64_t samples)
       : machine(machine), state(state), trace(trace), path(path),
         chip(machine.program.chip), costs(chip), network(costs),
-        cycle(costs.cycleNs()) {}
+        cycle(costs.cycleNs()), fixedSamples(samples),
+        maxSamples(
+            static_cast<uint32_t>(trace ? samples
+                                  : machine.collectors.empty()
+                                      ? Period::fewest
+                                      : 2 * std::max(samples, Period::most))) {}
 
   Status run();
   void fill(CostReport &report);
@@ -181,7 +186,15 @@ private:
     return work;
   }
   void computeCost(uint32_t index, const Op &op);
-  bool isSteady();
+  /// A sample has left; whether that is enough.
+  bool finishSample();
+  /// Tells apart what the chip may be like when a sample leaves at `now`.
+  uint64_t stateHash(int64_t sample, double now) const;
+  /// The first row whose slot a producer may ask for still.
+  static int64_t oldestAsked(const Channel &channel) {
+    // Not further back than its slots and those of the sample before.
+    return std::max<int64_t>(channel.arrived.complete() - 2 * channel.slots, 0);
+  }
 
   int64_t coreId(int64_t core) const {
     return core < 0 ? -1 : int64_t{machine.cores[core].source->id};
@@ -209,6 +222,10 @@ private:
   Costs costs;
   Network network;
   double cycle;
+  int64_t fixedSamples; ///< 0: until the period is known
+  /// That an actor takes at most: twice as many as are looked at, as of several
+  /// networks one may be faster. Where all is to be seen, no more than those.
+  uint32_t maxSamples;
 
   EventQueue queue;
   std::vector<Actor> actors;     ///< streams, feeders, collectors
@@ -226,8 +243,10 @@ private:
   std::vector<const Route *> portRoutes;
   double switched = 0; ///< in the first sample: gates, times products
   CriticalPath::Id finishedBy = CriticalPath::none;
+  Period period;
   std::vector<double> finished; ///< by sample: last output row at the host
   std::vector<uint32_t> collectorsDone; ///< by sample
+  bool hasLeft = false;                 ///< a sample, just now
   std::vector<double> window;           ///< nJ in each power window
   Energy feeding;                       ///< of the host's rows, first sample
   int64_t instructions = 0, macs = 0;

@@ -11,7 +11,7 @@
 #include "cimc/Target/LinkNames.h"
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
 namespace cimc::sim {
 
@@ -401,24 +401,20 @@ bool TimedRun::stepPort(uint32_t index) {
         finished[actor.sample] = actor.time;
         finishedBy = actor.cause;
       }
-      ++collectorsDone[actor.sample];
+      hasLeft = ++collectorsDone[actor.sample] == machine.collectors.size();
     }
     return ++actor.sample < maxSamples;
   }
   return true;
 }
 
-bool TimedRun::isSteady() {
-  size_t n = 0;
-  while (n < maxSamples && collectorsDone[n] == machine.collectors.size())
-    ++n;
-  if (n == maxSamples)
-    return true;
-  if (n < 3)
-    return false;
-  double last = finished[n - 1] - finished[n - 2];
-  double before = finished[n - 2] - finished[n - 3];
-  return std::abs(last - before) <= 1e-6 * last;
+bool TimedRun::finishSample() {
+  auto sample = static_cast<int64_t>(period.times().size());
+  double now = finished[static_cast<size_t>(sample)];
+  period.add(now, stateHash(sample, now));
+  if (fixedSamples)
+    return sample + 1 == fixedSamples;
+  return period.cycle() > 0 || sample + 1 == Period::samples(instructions);
 }
 
 void TimedRun::addActors() {
@@ -472,7 +468,6 @@ Status TimedRun::run() {
   collectorsDone.assign(maxSamples, 0);
   for (uint32_t i = 0; i < actors.size(); ++i)
     push(i);
-  size_t collected = 0;
   while (!queue.empty()) {
     uint32_t index = queue.begin();
     // What comes next is mostly one of these: by then it is in the cache.
@@ -482,7 +477,6 @@ Status TimedRun::run() {
       __builtin_prefetch(actor.works + actor.at.pc);
     });
     const Actor &actor = actors[index];
-    uint32_t sample = actor.sample;
     bool goesOn;
     // Units and links are granted in the order of time. What else a stream does
     // touches the histories of channels only, which tell when: it need not wait
@@ -498,13 +492,10 @@ Status TimedRun::run() {
       queue.replaceTop({actor.time, index});
     else
       queue.pop();
-    bool isCollector = index >= machine.streams.size() + machine.feeders.size();
-    if (isCollector && actor.sample != sample &&
-        ++collected % machine.collectors.size() == 0 && isSteady())
+    if (std::exchange(hasLeft, false) && finishSample())
       return {};
   }
-  if (machine.collectors.empty() ||
-      collectorsDone[maxSamples - 1] == machine.collectors.size())
+  if (machine.collectors.empty())
     return {};
   State blocked;
   for (const Actor &actor : actors)
@@ -513,8 +504,9 @@ Status TimedRun::run() {
 }
 
 Status runTimed(const Machine &machine, State *state, CostReport &report,
-                std::vector<TraceEvent> *trace, CriticalPath *path) {
-  TimedRun run(machine, state, trace, path);
+                std::vector<TraceEvent> *trace, CriticalPath *path,
+                int64_t samples) {
+  TimedRun run(machine, state, trace, path, samples);
   Status status = run.run();
   if (status)
     run.fill(report);

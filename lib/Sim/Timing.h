@@ -171,6 +171,13 @@ public:
   /// are kept; negative for those that the message had taken before.
   const std::vector<double> &begins() const { return linkBegins; }
   bool keepsBegins = false;
+  /// Calls `fn` with link, begin and end of all that is reserved still.
+  template <typename Fn> void visitReserved(Fn fn) const {
+    for (size_t link = 0; link < links.size(); ++link)
+      for (const Interval &i : links[link].taken)
+        if (i.end > latest)
+          fn(link, i.begin, i.end);
+  }
   uint64_t newMessage() { return ++messages; }
 
 private:
@@ -189,6 +196,7 @@ private:
   const Costs &costs;
   std::vector<LinkState> links;
   uint64_t messages = 0;
+  double latest = 0; ///< start of a message
   std::vector<double> linkBegins;
   std::map<std::array<int64_t, 3>, Route> routes;
 };
@@ -213,10 +221,11 @@ class CriticalPath;
 
 /// Runs several samples in time and fills in `report`. With `state`, the first
 /// sample's data are computed too; with its `activity`, they set the energy of
-/// the products. An error if all streams block.
+/// the products. `samples`: run so many; 0: until the period is known. An error
+/// if all streams block.
 Status runTimed(const Machine &machine, State *state, CostReport &report,
                 std::vector<TraceEvent> *trace = nullptr,
-                CriticalPath *path = nullptr);
+                CriticalPath *path = nullptr, int64_t samples = 0);
 
 } // namespace cimc::sim
 

@@ -9,37 +9,19 @@
 #include "TimedRun.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace cimc::sim {
 
 void TimedRun::fill(CostReport &report) {
   const CostModel &model = costs.costModel();
   report = CostReport();
-  size_t samples = 0;
-  while (samples < maxSamples &&
-         collectorsDone[samples] == machine.collectors.size())
-    ++samples;
-  report.latency_ns = finished[0];
+  report.finished_ns = period.times();
+  size_t samples = report.finished_ns.size();
   report.samples_timed = static_cast<int64_t>(samples);
-  report.simulated_ns = samples ? finished[samples - 1] : 0;
-  // Completions that do not settle: the mean of the second half of those that
-  // came while samples still went in, as the last ones meet fewer others.
-  double fed = std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < machine.feeders.size(); ++i)
-    fed = std::min(fed, actors[machine.streams.size() + i].time);
-  size_t counted = samples;
-  while (counted > 0 && finished[counted - 1] > fed)
-    --counted;
-  constexpr size_t enough = 4;
-  if (counted < enough)
-    counted = samples;
-  size_t half = counted / 2;
-  if (isSteady() && samples >= 3 && samples < maxSamples)
-    report.period_ns = finished[samples - 1] - finished[samples - 2];
-  else if (samples >= 2)
-    report.period_ns = (finished[counted - 1] - finished[half - 1]) /
-                       static_cast<double>(counted - half);
+  report.steady_cycle = period.cycle();
+  report.latency_ns = samples ? report.finished_ns.front() : 0;
+  report.simulated_ns = samples ? report.finished_ns.back() : 0;
+  report.period_ns = period.ns();
   report.instructions_executed = instructions;
   report.macs = macs;
   report.array_switching = state && state->activity && macs > 0
@@ -133,7 +115,7 @@ void TimedRun::fill(CostReport &report) {
   // The chain is looked at as long before its end as a sample takes: by then
   // it has come to what holds up all that is behind it.
   if (path && samples >= 2) {
-    double end = std::max(finished[samples - 1] - report.latency_ns,
+    double end = std::max(report.simulated_ns - report.latency_ns,
                           report.unthrottled_period_ns);
     path->walk(finishedBy, end - report.unthrottled_period_ns, end);
   }

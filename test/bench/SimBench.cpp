@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// cimc-bench-sim                       kernels, chains of convolutions made
-// here cimc-bench-sim FILE.cimx [SECONDS]   samples a second of a compiled
-// program
+// cimc-bench-sim   kernels, chains of convolutions made here
+// cimc-bench-sim FILE.cimx [SECONDS [SAMPLES]]   samples a second of a
+// compiled program; when each of so many samples leaves the chip
 //
 // Times are of the processor, so that other work on the machine counts less.
 //
@@ -132,7 +132,7 @@ static Program chain(int layers, int size, int channels) {
 }
 
 static int benchProgram(const char *name, const Program &program,
-                        double atLeast = 1) {
+                        double atLeast = 1, int64_t timed = 0) {
   double begin = now();
   Simulator simulator(program);
   double built = now();
@@ -153,7 +153,7 @@ static int benchProgram(const char *name, const Program &program,
       return 1;
     }
   double timing = now();
-  auto report = simulator.time();
+  auto report = simulator.time(/*criticalPath=*/false, timed);
   timing = now() - timing;
   if (!report) {
     std::fprintf(stderr, "error: %s\n", report.error().message.c_str());
@@ -170,6 +170,9 @@ static int benchProgram(const char *name, const Program &program,
       static_cast<long long>(report->instructions_executed),
       report->simulated_ns * 1e-3 * program.chip.core.clock_mhz / timing * 1e-6,
       report->latency_ns * 1e-3, report->period_ns * 1e-3);
+  if (timed)
+    for (double ns : report->finished_ns)
+      std::printf("%.6f\n", ns);
   return 0;
 }
 
@@ -181,7 +184,8 @@ int main(int argc, char **argv) {
       return 1;
     }
     return benchProgram(argv[1], *program,
-                        argc > 2 ? std::strtod(argv[2], nullptr) : 1);
+                        argc > 2 ? std::strtod(argv[2], nullptr) : 1,
+                        argc > 3 ? std::strtol(argv[3], nullptr, 10) : 0);
   }
   benchKernels();
   int failed = benchProgram("20 convolutions 32x32x16", chain(20, 32, 16));

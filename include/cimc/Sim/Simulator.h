@@ -55,9 +55,14 @@ struct CostReport {
   /// period would be `unthrottled_period_ns`.
   bool throttled = false;
   double unthrottled_period_ns = 0;
-  int64_t samples_timed = 0; ///< run back to back until the period was steady
-  double simulated_ns = 0;   ///< time on the chip that these took
-  double energy_nj = 0;      ///< per sample, static share included
+  int64_t samples_timed = 0; ///< run back to back
+  /// After so many samples the chip is as it was, and the period is exact; 0: it
+  /// never was, and the period is a mean.
+  int64_t steady_cycle = 0;
+  /// When the last output row of each of them was at the host.
+  std::vector<double> finished_ns;
+  double simulated_ns = 0; ///< time on the chip that these took
+  double energy_nj = 0;    ///< per sample, static share included
   /// Highest mean over 1 us while running unthrottled, and over a period.
   double peak_power_w = 0, average_power_w = 0;
   double utilization =
@@ -134,8 +139,9 @@ public:
            bool activity = false) const;
 
   /// Times the program; no data is needed because time never depends on it.
-  /// `criticalPath`: say what decides the period, too.
-  Result<CostReport> time(bool criticalPath = false) const;
+  /// `criticalPath`: say what decides the period, too. `samples`: run so many
+  /// back to back; 0: until the period is known.
+  Result<CostReport> time(bool criticalPath = false, int64_t samples = 0) const;
 
   /// What every unit of every core did while `time` ran, as a JSON document in
   /// the Chrome trace format (for chrome://tracing or ui.perfetto.dev).

@@ -1,0 +1,68 @@
+//===- Period.h - the time between samples ----------------------*- C++ -*-===//
+//
+// Part of the cimc project, under the Apache License v2.0 with LLVM Exceptions.
+// See the file LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef CIMC_LIB_SIM_PERIOD_H
+#define CIMC_LIB_SIM_PERIOD_H
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace cimc::sim {
+
+/// How far apart samples leave a chip that is fed without end.
+///
+/// Where the chip's state after a sample is that after an earlier one, all that
+/// follows repeats, and the period is exact. Large networks do not come to
+/// that: who is first at a link or a bank changes from sample to sample, for as
+/// long as one looks. Then it is a mean, over as many samples as are cheap to
+/// run, without the first quarter, which comes before buffers have filled.
+class Period {
+public:
+  /// Samples of a run in which nothing repeats: as many as take
+  /// `instructionsOfRun`, but not fewer or more than these.
+  static constexpr int64_t instructionsOfRun = 8'000'000;
+  static constexpr int64_t fewest = 12, most = 256;
+  static int64_t samples(int64_t instructionsOfSample) {
+    return std::clamp(instructionsOfRun /
+                          std::max<int64_t>(instructionsOfSample, 1),
+                      fewest, most);
+  }
+
+  /// The next sample left at `ns`; `state` tells apart states of the chip then,
+  /// relative to that time and sample.
+  void add(double ns, uint64_t state) {
+    auto same = std::find(states.begin(), states.end(), state);
+    if (same != states.end())
+      repeats = states.end() - same;
+    states.push_back(state);
+    finished.push_back(ns);
+  }
+  /// Samples after which the state comes back; 0 where it did not.
+  int64_t cycle() const { return repeats; }
+  /// 0 where fewer than two samples left.
+  double ns() const {
+    size_t n = finished.size();
+    size_t first = repeats ? n - 1 - static_cast<size_t>(repeats)
+                           : std::max<size_t>(n / 4, 1) - 1;
+    return n < 2 ? 0
+                 : (finished[n - 1] - finished[first]) /
+                       static_cast<double>(n - 1 - first);
+  }
+  const std::vector<double> &times() const { return finished; }
+
+private:
+  std::vector<double> finished;
+  std::vector<uint64_t> states; ///< of the same samples
+  int64_t repeats = 0;
+};
+
+} // namespace cimc::sim
+
+#endif // CIMC_LIB_SIM_PERIOD_H
