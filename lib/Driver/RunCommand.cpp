@@ -73,13 +73,16 @@ static Status simulate(Machine &machine, const CommandLine &line) {
 static Status simulateSplit(Machine &machine, const CommandLine &line) {
   for (auto [option, name] : {std::pair(Option::Trace, "--trace"),
                               std::pair(Option::Faults, "--faults"),
-                              std::pair(Option::Energy, "--energy"),
-                              std::pair(Option::Rate, "--rate")})
+                              std::pair(Option::Energy, "--energy")})
     if (line.has(option))
       return usage(fmt::format("{}: '{}' holds a network in {} parts; take one "
                                "with --part N",
                                name, line.operands[0],
                                machine.split->parts.size()));
+  if (line.has(Option::Rate) && machine.split->goal == SplitGoal::Cards)
+    return usage(fmt::format("--rate: '{}' is for cards, which are written "
+                             "once; take one with --part N",
+                             line.operands[0]));
   machine.splitSimulator = std::make_unique<SplitSimulator>(*machine.split);
   machine.executable.inputs = programIO(*machine.split, false);
   machine.executable.outputs = programIO(*machine.split, true);
@@ -385,6 +388,16 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
       return cost.takeError();
     addSplitCost(output.json, *machine.split, *cost);
     output.text += splitSummary(*machine.split, *cost);
+    Result<double> rate = line.real(Option::Rate, 0);
+    if (!rate)
+      return rate.takeError();
+    if (line.has(Option::Rate)) {
+      Wear wear = splitWear(*machine.split, *cost, *rate);
+      output.json["wear"] = {{"samples_per_s", wear.samples_per_s},
+                             {"warn_years", wear.warn_years},
+                             {"lifetime_years", wear.lifetime_years}};
+      output.text += splitWearText(*machine.split, wear);
+    }
   }
   output.json["peak_rss_mb"] = peakMemoryMB();
 

@@ -122,6 +122,16 @@ std::string cimc::splitSummary(const SplitProgram &program,
   return text;
 }
 
+std::string cimc::splitWearText(const SplitProgram &program, const Wear &wear) {
+  const auto &macro = program.chip().macro;
+  return fmt::format(
+      "cells        at {:.4g} samples/s {} writes are reached in "
+      "{}, the {} guaranteed in {}\n",
+      wear.samples_per_s, macro.endurance_warn_writes,
+      yearsText(wear.warn_years), macro.endurance_writes,
+      yearsText(wear.lifetime_years));
+}
+
 static Json batchJson(const BatchCost &cost, int64_t batch) {
   return {{"batch", batch},
           {"batch_ns", cost.batch_ns()},

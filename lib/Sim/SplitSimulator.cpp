@@ -43,6 +43,18 @@ static int64_t writesABatch(const SplitProgram &program) {
   return most;
 }
 
+/// Years of batches at such a distance.
+static Wear wearOfBatches(const ChipSpec &chip, int64_t writes, double ns) {
+  constexpr double nsPerYear = 365.25 * 24 * 3600 * 1e9;
+  Wear wear;
+  if (writes > 0) {
+    double yearsAWrite = ns / nsPerYear / static_cast<double>(writes);
+    wear.warn_years = chip.macro.endurance_warn_writes * yearsAWrite;
+    wear.lifetime_years = chip.macro.endurance_writes * yearsAWrite;
+  }
+  return wear;
+}
+
 BatchCost cimc::batchCost(const SplitProgram &program, const SplitCost &cost,
                           int64_t batch, bool isFast) {
   const ChipSpec &chip = program.chip();
@@ -71,14 +83,20 @@ BatchCost cimc::batchCost(const SplitProgram &program, const SplitCost &cost,
   }
   result.period_ns = result.batch_ns() / samples;
   result.energy_nj = result.writing_nj / samples + computing;
-  constexpr double nsPerYear = 365.25 * 24 * 3600 * 1e9;
-  if (cost.writes_a_batch > 0) {
-    double yearsAWrite = result.batch_ns() / nsPerYear /
-                         static_cast<double>(cost.writes_a_batch);
-    result.warn_years = chip.macro.endurance_warn_writes * yearsAWrite;
-    result.lifetime_years = chip.macro.endurance_writes * yearsAWrite;
-  }
+  Wear wear = wearOfBatches(chip, cost.writes_a_batch, result.batch_ns());
+  result.warn_years = wear.warn_years;
+  result.lifetime_years = wear.lifetime_years;
   return result;
+}
+
+Wear cimc::splitWear(const SplitProgram &program, const SplitCost &cost,
+                     double samplesPerS) {
+  double fastest = cost.period_ns > 0 ? 1e9 / cost.period_ns : samplesPerS;
+  double rate = std::min(samplesPerS, fastest);
+  Wear wear = wearOfBatches(program.chip(), cost.writes_a_batch,
+                            1e9 * static_cast<double>(program.batch) / rate);
+  wear.samples_per_s = rate;
+  return wear;
 }
 
 SplitCost cimc::splitCost(const SplitProgram &program,

@@ -62,6 +62,9 @@ std::string splitSummary(const SplitProgram &program, const SplitCost &cost);
 /// The same under the keys that docs/user-guide.md names.
 void addSplitCost(Json &json, const SplitProgram &program,
                   const SplitCost &cost);
+/// How long the cells of a reprogrammed network last at a rate.
+std::string splitWearText(const SplitProgram &program, const Wear &wear);
+
 /// The parts of a network.
 std::string inspect(const SplitProgram &program, int64_t programBytes);
 Json inspectJson(const SplitProgram &program, int64_t programBytes);

@@ -58,6 +58,11 @@ SplitCost splitCost(const SplitProgram &program, std::vector<CostReport> parts);
 BatchCost batchCost(const SplitProgram &program, const SplitCost &cost,
                     int64_t batch, bool isFast);
 
+/// How long the cells of a reprogrammed network last at a rate, of which as
+/// much counts as the chip does; only rate and years are set.
+Wear splitWear(const SplitProgram &program, const SplitCost &cost,
+               double samplesPerS);
+
 /// Executes a verified network in parts. One object serves any number of
 /// threads.
 class SplitSimulator {
