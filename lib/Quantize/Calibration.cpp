@@ -27,10 +27,10 @@ namespace {
 // weights to. The first is for both where it is the only one.
 constexpr int64_t mostKept = 64, leastKept = 8;
 bool isHeld(int64_t sample, int64_t kept) {
-  return sample < kept && sample % 4 == 0;
+  return sample < kept && Statistics::isHeldOut(sample);
 }
 bool isFitted(int64_t sample, int64_t kept) {
-  return sample < kept && (sample % 4 != 0 || sample == 0);
+  return sample < kept && (!Statistics::isHeldOut(sample) || sample == 0);
 }
 // The inputs that are kept take at most this, unless the least number of them
 // needs more.
@@ -328,8 +328,9 @@ double Agreement::cosine() const {
   return norm > 0 ? product / norm : 1.0;
 }
 
-Result<Agreement> outputAgreement(ModuleOp module, const Statistics &statistics,
-                                  unsigned threads) {
+Result<std::vector<Agreement>> outputAgreements(ModuleOp module,
+                                                const Statistics &statistics,
+                                                unsigned threads) {
   auto count = static_cast<int64_t>(statistics.heldInputs.size());
   std::vector<Agreement> agreements(count);
   std::vector<Status> failures(count);
@@ -342,14 +343,23 @@ Result<Agreement> outputAgreement(ModuleOp module, const Statistics &statistics,
     for (size_t k = 0; k < outputs->size(); ++k)
       agreements[i].add((*outputs)[k], statistics.heldOutputs[i][k]);
   });
+  for (Status &failure : failures)
+    if (!failure)
+      return failure.takeError();
+  return agreements;
+}
+
+Result<Agreement> outputAgreement(ModuleOp module, const Statistics &statistics,
+                                  unsigned threads) {
+  auto agreements = outputAgreements(module, statistics, threads);
+  if (!agreements)
+    return agreements.takeError();
   Agreement sum;
-  for (int64_t i = 0; i < count; ++i) {
-    if (!failures[i])
-      return failures[i].takeError();
-    sum.noise += agreements[i].noise;
-    sum.a += agreements[i].a;
-    sum.b += agreements[i].b;
-    sum.product += agreements[i].product;
+  for (const Agreement &one : *agreements) {
+    sum.noise += one.noise;
+    sum.a += one.a;
+    sum.b += one.b;
+    sum.product += one.product;
   }
   return sum;
 }

@@ -57,6 +57,8 @@ public:
   double shareAtLimits(mlir::Operation *op) const;
 
   int64_t sampleCount() const { return samples; }
+  /// True for the samples of which some are kept in `heldInputs`.
+  static bool isHeldOut(int64_t sample) { return sample % 4 == 0; }
 
   /// The least and largest numbers of each float input, in the first half of
   /// the samples and in all; both 0 for other inputs.
@@ -109,8 +111,12 @@ struct Agreement {
   double cosine() const;
 };
 
-/// The network's outputs now against those of the float network on the samples
-/// held out.
+/// The network's outputs now against those of the float network on each of the
+/// samples held out.
+Result<std::vector<Agreement>> outputAgreements(mlir::ModuleOp module,
+                                                const Statistics &statistics,
+                                                unsigned threads);
+/// Likewise on all of them together.
 Result<Agreement> outputAgreement(mlir::ModuleOp module,
                                   const Statistics &statistics,
                                   unsigned threads);

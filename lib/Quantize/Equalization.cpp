@@ -225,7 +225,7 @@ Status measure(ModuleOp module, std::vector<Link> &links,
 /// The noise that rounding adds to the sums of all readers, where channels are
 /// multiplied with `factors`.
 double estimate(const Link &link, const std::vector<double> &factors,
-                const std::function<int(Operation *)> &bits) {
+                int bits) {
   double range = 0;
   for (int64_t c = 0; c < link.channels; ++c)
     range = std::max(range, factors[c] * link.largest[c]);
@@ -233,7 +233,7 @@ double estimate(const Link &link, const std::vector<double> &factors,
   for (Operation *reader : link.readers) {
     WeightLayout layout = *layoutOf(reader);
     std::vector<float> weights = readFloats(constantOf(reader->getOperand(1)));
-    double limit = (1 << (bits(reader) - 1)) - 1;
+    double limit = (1 << (bits - 1)) - 1;
     for (int64_t m = 0; m < layout.allOutputs(); ++m) {
       int64_t first = m / layout.outputs * layout.inputs;
       double largest = 0, squares = 0, power = 0;
@@ -350,8 +350,7 @@ std::vector<double> largestWeights(const Link &link) {
 
 Result<int64_t> equalize(ModuleOp module, func::FuncOp entry,
                          const std::vector<std::vector<HostTensor>> &samples,
-                         const std::function<int(Operation *)> &bits,
-                         unsigned threads) {
+                         int bits, double share, unsigned threads) {
   std::vector<Link> links = findLinks(entry);
   if (links.empty() || samples.empty())
     return int64_t(0);
@@ -364,11 +363,7 @@ Result<int64_t> equalize(ModuleOp module, func::FuncOp entry,
   for (const Link &link : links) {
     std::vector<double> weights = largestWeights(link);
     std::vector<double> best(link.channels, 1.0);
-    // An estimate is no measurement: only for a large gain where 8 bits have
-    // little noise, and for a sure one where 4 have much.
-    bool isNarrow = llvm::any_of(
-        link.readers, [&](Operation *reader) { return bits(reader) < 8; });
-    double least = (isNarrow ? 0.9 : 0.5) * estimate(link, best, bits);
+    double least = share * estimate(link, best, bits);
     bool isBetter = false;
     for (double a : {0.0, 0.25, 0.5, 0.75, 1.0}) {
       std::vector<double> factors = factorsFor(link, weights, a);

@@ -15,7 +15,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
-#include <functional>
 #include <vector>
 
 namespace cimc::quantization {
@@ -35,12 +34,14 @@ namespace cimc::quantization {
 ///
 /// The factors of a tensor are `w^(1-a) / x^a` of a channel's largest weight w
 /// and largest number x on `samples`; `a` is one of five, or nothing is done,
-/// by the estimate of the noise that rounding weights (to `bits(op)`) and
-/// inputs (to 8 bits) adds to the readers' sums. Returns the number of tensors.
+/// by the estimate of the noise that rounding weights (to `bits`) and
+/// inputs (to 8 bits) adds to the readers' sums: it has to come below `share`
+/// of what it was. An estimate is no measurement, so which share is right for a
+/// network is found by measuring (QuantizeModule.cpp). Returns the number of
+/// tensors.
 Result<int64_t> equalize(mlir::ModuleOp module, mlir::func::FuncOp entry,
                          const std::vector<std::vector<HostTensor>> &samples,
-                         const std::function<int(mlir::Operation *)> &bits,
-                         unsigned threads);
+                         int bits, double share, unsigned threads);
 
 } // namespace cimc::quantization
 

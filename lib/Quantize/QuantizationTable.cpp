@@ -34,14 +34,22 @@ bool takeNumber(StringRef &line, double &value) {
 } // namespace
 
 std::string printTable(const QuantizationTable &table) {
-  std::string text = "# bits N LAYER: the weights of a layer have N bits.\n"
-                     "# inputs N LAYER: the input of a layer has N bits.\n"
-                     "# range LOW HIGH TENSOR: its bits cover these numbers.\n";
+  std::string text =
+      "# bits N LAYER: the weights of a layer have N bits.\n"
+      "# equalize SHARE BITS: scales move where an estimate of the noise with "
+      "such weights falls below such a share.\n"
+      "# inputs N LAYER: the input of a layer has N bits.\n"
+      "# range LOW HIGH TENSOR: its bits cover these numbers.\n";
   for (const auto &[name, bits] : table.bits)
     text += "bits " + std::to_string(bits) + " " + name + "\n";
   for (const auto &[name, bits] : table.inputBits)
     text += "inputs " + std::to_string(bits) + " " + name + "\n";
   char numbers[80];
+  if (table.equalization) {
+    std::snprintf(numbers, sizeof(numbers), "equalize %g %d\n",
+                  table.equalization->first, table.equalization->second);
+    text += numbers;
+  }
   for (const auto &[name, range] : table.ranges) {
     std::snprintf(numbers, sizeof(numbers), "range %.10g %.10g ", range.first,
                   range.second);
@@ -65,6 +73,18 @@ Result<QuantizationTable> parseTable(const std::string &text) {
     };
     StringRef form = takeWord(line);
     bool isNew = true;
+    if (form == "equalize") {
+      double share = 0;
+      int bits = 0;
+      if (!takeNumber(line, share) || takeWord(line).getAsInteger(10, bits) ||
+          share < 0 || share > 1 || bits < 2 || bits > 8)
+        return fail("equalize takes a share from 0 to 1 and 2 to 8 bits: "
+                    "equalize SHARE BITS");
+      if (table.equalization)
+        return fail("'equalize' is given twice");
+      table.equalization.emplace(share, bits);
+      continue;
+    }
     if (form == "bits") {
       int bits = 0;
       StringRef word = takeWord(line);
@@ -87,8 +107,8 @@ Result<QuantizationTable> parseTable(const std::string &text) {
                     "least 0, and they differ");
       isNew = table.ranges.emplace(line.str(), std::pair(low, high)).second;
     } else {
-      return fail("neither 'bits N LAYER', 'inputs N LAYER' nor 'range LOW "
-                  "HIGH TENSOR'");
+      return fail("none of 'bits N LAYER', 'inputs N LAYER', 'range LOW HIGH "
+                  "TENSOR' and 'equalize SHARE BITS'");
     }
     if (line.empty())
       return fail("the name is missing");

@@ -11,10 +11,10 @@
 #include "Calibration.h"
 #include "Constants.h"
 #include "Equalization.h"
+#include "Fitter.h"
 #include "Fuse.h"
 #include "LayerReports.h"
 #include "MixedPrecision.h"
-#include "RefineLayers.h"
 #include "Warnings.h"
 
 #include "cimc/Reference/Evaluator.h"
@@ -123,164 +123,142 @@ private:
   OpBuilder builder;
 };
 
-// How much rounding the weights moves the mean of each output: the change of
-// the weights times the means of the inputs. Padding is taken for inside.
-std::vector<double> meanShift(const WeightedLayer &layer,
-                              const LayerConstants &rounded,
-                              const std::vector<double> &means) {
-  ArrayRef<int64_t> shape = layer.shape();
-  if (layer.axis() < 0 || means.empty())
-    return {};
-  std::vector<float> before = layer.weights();
-  HostTensor integers = toHostTensor(rounded.weights);
-  Scales scales = *scalesOf(rounded.weightType.getElementType());
-  std::vector<double> change(before.size());
-  forEachOnAxis(shape, layer.axis(), [&](int64_t i, int64_t at) {
-    change[i] = static_cast<double>(numerics::dequantize(
-                    integers.as<int8_t>()[i], scales.scaleAt(at), 0)) -
-                before[i];
-  });
-  std::vector<double> shift(shape[layer.axis()], 0.0);
-  if (auto conv = dyn_cast<nn::ConvOp>(layer.operation())) {
-    int64_t channels = shape[1];
-    int64_t taps = static_cast<int64_t>(before.size()) / shape[0] / channels;
-    int64_t outputs = shape[0] / conv.getGroup();
-    for (int64_t m = 0, i = 0; m < shape[0]; ++m)
-      for (int64_t c = 0; c < channels; ++c)
-        for (int64_t k = 0; k < taps; ++k, ++i)
-          shift[m] += change[i] * means[m / outputs * channels + c];
-    return shift;
-  }
-  if (shape.size() != 2)
-    return {};
-  bool transposed = layer.axis() == 0;
-  for (int64_t i = 0, e = static_cast<int64_t>(before.size()); i < e; ++i) {
-    int64_t row = i / shape[1], column = i % shape[1];
-    shift[transposed ? row : column] +=
-        change[i] * means[transposed ? column : row];
-  }
-  return shift;
-}
-
-// The nearest integers with biases that make up for the shift of the means.
-std::vector<LayerConstants>
-correctBiases(const std::vector<WeightedLayer> &layers,
-              const std::vector<LayerConstants> &nearest,
-              const Statistics &statistics) {
-  std::vector<LayerConstants> corrected = nearest;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    std::vector<float> bias = layers[i].bias();
-    std::vector<double> shift = meanShift(
-        layers[i], nearest[i], statistics.inputMeans(layers[i].operation()));
-    if (shift.size() != bias.size())
-      continue;
-    for (size_t c = 0; c < bias.size(); ++c)
-      bias[c] = static_cast<float>(bias[c] - shift[c]);
-    HostTensor integers = toHostTensor(nearest[i].weights);
-    corrected[i] = layers[i].constants(
-        *scalesOf(nearest[i].weightType.getElementType()),
-        std::vector<int32_t>(integers.as<int8_t>(),
-                             integers.as<int8_t>() + integers.size()),
-        bias);
-  }
-  return corrected;
-}
-
-/// Of the layers for which that was asked, constants of `kNarrowBits`.
-struct Fitted {
-  std::vector<std::optional<LayerConstants>> narrow;
-  /// Those of the network between whose layers the narrow ones were fitted.
-  std::vector<LayerConstants> around;
-};
-
-/// Chooses weights and biases of all layers, with the bits that they have.
-class Fitter {
+/// The bits of layers, by their names in the table or for all.
+class LayerBits {
 public:
-  Fitter(ModuleOp module, ModuleOp real, std::vector<WeightedLayer> &layers,
-         const Statistics &statistics, const QuantizeOptions &options)
-      : module(module), real(real), layers(layers), statistics(statistics),
-        options(options) {}
+  LayerBits(func::FuncOp entry, const QuantizeOptions &options)
+      : names(entry), options(options) {}
 
-  Result<Fitted> fit(const std::vector<bool> &isNarrowWanted) {
-    std::vector<LayerConstants> nearest;
-    bool isSearch = false, isNarrow = false;
-    for (auto [i, layer] : llvm::enumerate(layers)) {
-      nearest.push_back(layer.nearest(layer.bits()));
-      isSearch |= isNarrowWanted[i];
-      isNarrow |= layer.bits() < kWideBits;
-    }
-    std::vector<std::vector<LayerConstants>> choices = {nearest};
-    if (options.biasCorrection)
-      choices.push_back(correctBiases(layers, nearest, statistics));
-    Fitted result;
-    result.narrow.resize(layers.size());
-    // A handful of samples is learned by heart, and at 8 bits there is little
-    // to gain.
-    constexpr int64_t enoughToFit = 16;
-    bool fits = options.rounding != "nearest" &&
-                (isNarrow || statistics.sampleCount() >= enoughToFit);
-    if (isSearch && options.rounding == "nearest") {
-      result.around = nearest;
-      for (auto [i, layer] : llvm::enumerate(layers))
-        if (isNarrowWanted[i])
-          result.narrow[i] = layer.nearest(kNarrowBits);
-    } else if (fits || isSearch) {
-      install(nearest);
-      auto refined =
-          refineLayers(*findEntry(module), *findEntry(real), layers, nearest,
-                       isNarrowWanted, statistics, options.threads);
-      if (!refined)
-        return refined.takeError();
-      std::vector<LayerConstants> plain, corrected;
-      for (auto [i, layer] : llvm::enumerate(*refined)) {
-        plain.push_back(layer.plain);
-        corrected.push_back(layer.corrected);
-        result.narrow[i] = layer.narrow;
-      }
-      if (fits)
-        choices.push_back(plain);
-      if (fits && options.biasCorrection)
-        choices.push_back(corrected);
-      result.around = std::move(corrected);
-    }
-    Result<size_t> best = nearestOutputs(choices);
-    if (!best)
-      return best.takeError();
-    install(choices[*best]);
-    return result;
+  int ofWeights(Operation *op) const {
+    return find(options.table.bits, op, options.weightBits);
   }
+  bool isWide(Operation *op) const {
+    return find(options.table.inputBits, op, options.inputBits) == 16;
+  }
+
+  NodeNames names;
 
 private:
-  void install(const std::vector<LayerConstants> &constants) {
-    OpBuilder builder(module.getContext());
-    for (auto [layer, chosen] : llvm::zip_equal(layers, constants))
-      layer.install(builder, chosen);
+  int find(const std::map<std::string, int> &given, Operation *op,
+           int otherwise) const {
+    auto it = given.find(names.of(op));
+    return it == given.end() ? otherwise : it->second;
   }
 
-  /// The choice whose outputs on the samples held out are nearest to the float
-  /// network's; the first of equals.
-  Result<size_t>
-  nearestOutputs(const std::vector<std::vector<LayerConstants>> &choices) {
-    size_t best = 0;
-    double least = 0;
-    for (size_t choice = 0; choice < choices.size() && choices.size() > 1;
-         ++choice) {
-      install(choices[choice]);
-      auto agreement = outputAgreement(module, statistics, options.threads);
-      if (!agreement)
-        return agreement.takeError();
-      if (choice == 0 || agreement->noise < least) {
-        best = choice;
-        least = agreement->noise;
-      }
+  const QuantizeOptions &options;
+};
+
+/// Samples that are in memory.
+class KeptSamples : public SampleSource {
+public:
+  explicit KeptSamples(const std::vector<std::vector<HostTensor>> &samples)
+      : samples(samples) {}
+  Result<std::optional<std::vector<HostTensor>>> next() override {
+    if (given == samples.size())
+      return std::optional<std::vector<HostTensor>>();
+    return std::optional(samples[given++]);
+  }
+  int64_t size() const override { return int64_t(samples.size()); }
+
+private:
+  const std::vector<std::vector<HostTensor>> &samples;
+  size_t given = 0;
+};
+
+/// Finds out how much scales should move between layers: a copy of the network
+/// is quantized for every answer, on the first samples, and those of them that
+/// are held out say which is best. 8-bit weights are rounded to nearest there,
+/// as fitting them changes little.
+class EqualizationChoice {
+public:
+  EqualizationChoice(ModuleOp module,
+                     const std::vector<std::vector<HostTensor>> &samples,
+                     const QuantizeOptions &given)
+      : module(module), samples(samples), options(given) {
+    // What is chosen must not depend on what is known of single layers: the
+    // bits that a search has found are given the next time.
+    options.table = {};
+    options.rounding =
+        options.weightBits < kWideBits && options.rounding != "nearest"
+            ? "fit"
+            : "nearest";
+    for (size_t i = 0; i < samples.size(); ++i)
+      if (i == 0 || !Statistics::isHeldOut(int64_t(i)))
+        seen.push_back(samples[i]);
+  }
+
+  /// The share for `equalize`; 0 where nothing should move.
+  Result<double> choose() {
+    constexpr double shares[] = {0.9, 0.5, 0};
+    double best = 0;
+    std::optional<double> least;
+    for (double share : shares) {
+      Result<std::optional<double>> noise = measure(share);
+      if (!noise)
+        return noise.takeError();
+      if (changed == 0 && !least && share != 0)
+        return 0.0;
+      if (!*noise || (least && !(**noise < *least)))
+        continue;
+      best = changed == 0 ? 0 : share;
+      least = **noise;
     }
     return best;
   }
 
-  ModuleOp module, real;
-  std::vector<WeightedLayer> &layers;
-  const Statistics &statistics;
-  const QuantizeOptions &options;
+private:
+  /// The outputs' noise, as a logarithm; nothing where no tensor changes and
+  /// something could, or as many as the last time, which is the same network.
+  Result<std::optional<double>> measure(double share) {
+    OwningOpRef<ModuleOp> copy = module.clone();
+    auto entry = findEntry(*copy);
+    if (!entry)
+      return entry.takeError();
+    auto done = equalize(*copy, *entry, seen, options.weightBits, share,
+                         options.threads);
+    if (!done)
+      return done.takeError();
+    bool isSame = changed ? *changed == *done : *done == 0;
+    changed = *done;
+    if (isSame)
+      return std::optional<double>();
+    LayerBits bits(*entry, options);
+    RangePlan plan(*entry, options.rowRanges,
+                   [&](Operation *op) { return bits.isWide(op); });
+    Statistics statistics;
+    KeptSamples source(samples);
+    if (Status status =
+            statistics.collect(*copy, *entry, source, options.threads, plan);
+        !status)
+      return status.takeError();
+    plan.choose(statistics.histograms, options.method);
+    OwningOpRef<ModuleOp> real = copy->clone();
+    Inserter inserter(*entry, plan,
+                      [&](Operation *op) { return bits.ofWeights(op); });
+    inserter.run();
+    Fitter fitter(*copy, *real, inserter.layers, statistics, options);
+    auto fitted = fitter.fit(std::vector<bool>(inserter.layers.size(), false));
+    if (!fitted)
+      return fitted.takeError();
+    auto agreements = outputAgreements(*copy, statistics, options.threads);
+    if (!agreements)
+      return agreements.takeError();
+    // The mean of logarithms: of eight samples one often has nearly all of the
+    // sum, as where outputs are probabilities.
+    constexpr double none = 1e-30;
+    double sum = 0;
+    for (const Agreement &one : *agreements)
+      sum += std::log(one.noise + none);
+    return std::optional(sum);
+  }
+
+  ModuleOp module;
+  const std::vector<std::vector<HostTensor>> &samples;
+  /// Those that are not held out.
+  std::vector<std::vector<HostTensor>> seen;
+  QuantizeOptions options;
+  /// Tensors that the last answer changed.
+  std::optional<int64_t> changed;
 };
 
 // Names in the table that nothing has.
@@ -359,9 +337,10 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     return Error{ExitCode::Usage,
                  "unknown calibration method '" + options.method +
                      "'; there are mse, minmax, percentile and entropy"};
-  if (options.rounding != "fit" && options.rounding != "nearest")
+  if (options.rounding != "fit" && options.rounding != "nearest" &&
+      options.rounding != "adaround")
     return Error{ExitCode::Usage, "unknown rounding '" + options.rounding +
-                                      "'; there are nearest and fit"};
+                                      "'; there are nearest, fit and adaround"};
   if (options.inputBits != 8 && options.inputBits != 16)
     return Error{ExitCode::Usage, "inputs of " +
                                       std::to_string(options.inputBits) +
@@ -380,27 +359,30 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     return entry.takeError();
   if (Status status = checkWeights(*entry); !status)
     return status;
-  NodeNames names(*entry);
-  auto bitsOf = [&](Operation *op) {
-    auto given = options.table.bits.find(names.of(op));
-    return given == options.table.bits.end() ? options.weightBits
-                                             : given->second;
-  };
+  LayerBits layerBits(*entry, options);
+  const NodeNames &names = layerBits.names;
+  auto bitsOf = [&](Operation *op) { return layerBits.ofWeights(op); };
   BufferedSamples source(samples);
+  std::optional<std::pair<double, int>> equalization;
   if (options.equalize) {
     if (Status status = source.fill(*entry); !status)
       return status;
+    equalization = options.table.equalization;
+    if (!equalization) {
+      auto share =
+          EqualizationChoice(module, source.buffered(), options).choose();
+      if (!share)
+        return share.takeError();
+      equalization.emplace(*share, options.weightBits);
+    }
     auto done =
-        equalize(module, *entry, source.buffered(), bitsOf, options.threads);
+        equalize(module, *entry, source.buffered(), equalization->second,
+                 equalization->first, options.threads);
     if (!done)
       return done.takeError();
   }
-  auto isWide = [&](Operation *op) {
-    auto given = options.table.inputBits.find(names.of(op));
-    return (given == options.table.inputBits.end() ? options.inputBits
-                                                   : given->second) == 16;
-  };
-  RangePlan plan(*entry, options.rowRanges, isWide);
+  RangePlan plan(*entry, options.rowRanges,
+                 [&](Operation *op) { return layerBits.isWide(op); });
   if (Status status = checkTable(options.table, *entry, plan, names); !status)
     return status;
   Statistics statistics;
@@ -410,6 +392,7 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     return status;
   plan.choose(statistics.histograms, options.method);
   QuantizationTable table;
+  table.equalization = equalization;
   for (Value value : plan.representatives()) {
     std::string name = names.of(value);
     auto given = options.table.ranges.find(name);

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 
@@ -141,6 +142,27 @@ public:
     realVectors.clear();
   }
 
+  /// How many vectors of each group were taken and not added up yet.
+  int64_t vectorCount() const {
+    int64_t count = 0;
+    for (const std::vector<float> &sample : vectors)
+      count += int64_t(sample.size()) / (geometry.groups * geometry.k);
+    return count;
+  }
+  /// Vector `index` of them, and that of the float network.
+  std::pair<const float *, const float *> vector(int64_t group,
+                                                 int64_t index) const {
+    for (size_t s = 0;; ++s) {
+      int64_t count =
+          int64_t(vectors[s].size()) / (geometry.groups * geometry.k);
+      if (index < count) {
+        int64_t at = (group * count + index) * geometry.k;
+        return {vectors[s].data() + at, realVectors[s].data() + at};
+      }
+      index -= count;
+    }
+  }
+
   std::vector<double> takeSum(int64_t group) { return std::move(sums[group]); }
   std::vector<double> takeCrossSum(int64_t group) {
     return std::move(crossSums[group]);
@@ -200,14 +222,98 @@ private:
   Sums sums, crossSums;
 };
 
+/// Between which sums the function behind a layer passes changes on; all where
+/// it does everywhere, or the layer has other readers.
+struct PassedRange {
+  double low = -std::numeric_limits<double>::infinity(),
+         high = std::numeric_limits<double>::infinity();
+};
+
+PassedRange passedRange(Operation *op) {
+  Value result = op->getResult(0);
+  if (!result.hasOneUse())
+    return {};
+  Operation *user = *result.user_begin();
+  if (auto clip = dyn_cast<nn::ClipOp>(user))
+    return {clip.getMin().convertToFloat(), clip.getMax().convertToFloat()};
+  if (isa<nn::ReluOp>(user))
+    return {0.0, std::numeric_limits<double>::infinity()};
+  return {};
+}
+
+/// The rounding problem of one output behind whose sums changes count only
+/// within a range: the objective of AdaRound (Nagel et al., ICML 2020, with the
+/// layer's function in it), with every input vector weighted by whether the
+/// float sum is in the range. Weights decide, so each output has its own.
+class PassedRounding {
+public:
+  PassedRounding(const Moments &moments, PassedRange range,
+                 const Geometry &geometry, std::vector<float> bias)
+      : moments(moments), range(range), geometry(geometry),
+        bias(std::move(bias)) {}
+
+  struct Problem {
+    std::vector<double> moment, cross;
+  };
+  Problem of(int64_t group, int64_t output, const float *weights) const {
+    int64_t k = geometry.k;
+    // Of many vectors some say enough; of all outputs together so many products
+    // are formed.
+    constexpr double mostProducts = 1e11;
+    constexpr int64_t leastVectors = 512;
+    double all =
+        double(geometry.groups * geometry.outputs) * double(k) * double(k);
+    int64_t total = moments.vectorCount();
+    int64_t most = std::max(leastVectors, int64_t(mostProducts / all));
+    int64_t step = std::max<int64_t>(1, (total + most - 1) / most);
+    std::vector<float> x, r;
+    int64_t count = 0;
+    for (int64_t i = 0; i < total; i += step, ++count) {
+      auto [vector, real] = moments.vector(group, i);
+      double sum = output < int64_t(bias.size()) ? bias[output] : 0;
+      for (int64_t j = 0; j < k; ++j)
+        sum += double(weights[j]) * real[j];
+      // Outside little is lost, as long as sums stay there.
+      constexpr float outside = 0.3f;
+      float weight = sum > range.low && sum < range.high ? 1.0f : outside;
+      for (int64_t j = 0; j < k; ++j) {
+        x.push_back(weight * vector[j]);
+        r.push_back(weight * real[j]);
+      }
+    }
+    return {product(x, x, count), product(r, x, count)};
+  }
+
+private:
+  /// left^T right.
+  std::vector<double> product(const std::vector<float> &left,
+                              const std::vector<float> &right,
+                              int64_t count) const {
+    int64_t k = geometry.k;
+    std::vector<float> sums(k * k);
+    gemm(k, k, count, {left.data(), 1, k}, {right.data(), k, 1},
+         {sums.data(), k, 1});
+    return std::vector<double>(sums.begin(), sums.end());
+  }
+
+  const Moments &moments;
+  PassedRange range;
+  Geometry geometry;
+  std::vector<float> bias;
+};
+
 /// The rounding problems of a layer, one for each group, and the real weights
 /// that are rounded in them.
 class LayerRounding {
 public:
+  /// `passed`: problems of single outputs, instead.
   LayerRounding(const WeightedLayer &layer, const Geometry &geometry,
-                Moments &moments, unsigned threads)
-      : geometry(geometry), targets(layer.weights()),
+                Moments &moments, const PassedRounding *passed,
+                unsigned threads)
+      : geometry(geometry), passed(passed), targets(layer.weights()),
         problems(geometry.groups) {
+    if (passed)
+      return;
     std::vector<std::vector<double>> cross(geometry.groups);
     parallelFor(geometry.groups, threads, [&](int64_t g) {
       problems[g].emplace(moments.takeSum(g), geometry.k);
@@ -229,6 +335,13 @@ public:
     forEachOutput(threads, [&](int64_t g, int64_t channel) {
       std::vector<float> row = read(channel);
       std::vector<int32_t> chosen(row.size());
+      std::optional<RoundingProblem> own;
+      if (passed) {
+        PassedRounding::Problem sums = passed->of(g, channel, row.data());
+        own.emplace(std::move(sums.moment), geometry.k);
+        row = own->retarget(row.data(), sums.cross);
+      }
+      const RoundingProblem &problem = own ? *own : *problems[g];
       float largest = 0;
       for (float w : row)
         largest = std::max(largest, std::fabs(w));
@@ -237,8 +350,8 @@ public:
           std::max(largest / static_cast<float>(layer.limit()), least[channel]);
       if (!(scale > 1e-20f))
         scale = 1;
-      scale = problems[g]->chooseScale(row.data(), scale, least[channel],
-                                       layer.limit(), chosen.data());
+      scale = problem.chooseScale(row.data(), scale, least[channel],
+                                  layer.limit(), chosen.data());
       for (int64_t j = 0; j < geometry.k; ++j)
         integers[at(channel, j)] = chosen[j];
     });
@@ -262,6 +375,7 @@ private:
   }
 
   Geometry geometry;
+  const PassedRounding *passed;
   std::vector<float> targets;
   std::vector<std::optional<RoundingProblem>> problems;
 };
@@ -340,12 +454,11 @@ std::vector<Operation *> weightedOperations(func::FuncOp function) {
 
 } // namespace
 
-Result<std::vector<RefinedLayer>>
-refineLayers(func::FuncOp entry, func::FuncOp real,
-             std::vector<WeightedLayer> &layers,
-             const std::vector<LayerConstants> &nearest,
-             const std::vector<bool> &isNarrowWanted,
-             const Statistics &statistics, unsigned threads) {
+Result<std::vector<RefinedLayer>> refineLayers(
+    func::FuncOp entry, func::FuncOp real, std::vector<WeightedLayer> &layers,
+    const std::vector<LayerConstants> &nearest,
+    const std::vector<bool> &isNarrowWanted, const Statistics &statistics,
+    bool behindFunctions, unsigned threads) {
   OpBuilder builder(entry.getContext());
   std::vector<RefinedLayer> refined;
   LayerSweep sweep(entry, statistics.inputs, threads);
@@ -384,9 +497,14 @@ refineLayers(func::FuncOp entry, func::FuncOp real,
         });
     if (!status)
       return status.takeError();
-    moments.add(threads);
-    LayerRounding rounding(layer, *geometry, moments, threads);
     std::vector<float> bias = layer.bias();
+    PassedRange range = behindFunctions ? passedRange(realOp) : PassedRange();
+    PassedRounding passedRounding(moments, range, *geometry, bias);
+    bool isPassed = std::isfinite(range.low) || std::isfinite(range.high);
+    if (!isPassed)
+      moments.add(threads);
+    LayerRounding rounding(layer, *geometry, moments,
+                           isPassed ? &passedRounding : nullptr, threads);
     // What the layer becomes with the bits that it has; left installed.
     auto solve = [&](LayerConstants &plain,
                      LayerConstants &corrected) -> Status {

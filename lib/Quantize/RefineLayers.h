@@ -28,8 +28,11 @@ struct RefinedLayer {
 /// there; its integers and scales are chosen by `RoundingProblem`, and its bias
 /// then moves so that every output channel keeps the mean it has in the float
 /// network ("corrected"; "plain" is the float bias, rounded). The corrected
-/// constants are left installed. `isNarrowWanted`, by layer, asks for what the
-/// layer would be with fewer bits between layers as they are.
+/// constants are left installed. `behindFunctions`: what matters is what is
+/// left of errors behind the relu or clip that follows, AdaRound's objective,
+/// which takes a moment matrix for each output channel. `isNarrowWanted`, by
+/// layer, asks for what the layer would be with fewer bits between layers as
+/// they are.
 ///
 /// Layers whose products are not one matrix for all samples (two activations,
 /// transposed or batched operands) keep the constants given in `layers`.
@@ -38,7 +41,8 @@ refineLayers(mlir::func::FuncOp entry, mlir::func::FuncOp real,
              std::vector<WeightedLayer> &layers,
              const std::vector<LayerConstants> &nearest,
              const std::vector<bool> &isNarrowWanted,
-             const Statistics &statistics, unsigned threads);
+             const Statistics &statistics, bool behindFunctions,
+             unsigned threads);
 
 } // namespace cimc::quantization
 

@@ -3,9 +3,9 @@
 """The accuracy of a network on a chip that is too small for its 8-bit weights:
 `--precision mixed` beside simpler ways to choose bits.
 
-usage: mixed_precision.py MODEL --chip FILE.json --room FILE.json [--shared DIR] [--cimc CIMC] [--table FILE.md]
+usage: mixed_precision.py MODEL --chip FILE.json [--shared DIR] [--cimc CIMC] [--table FILE.md]
 
-* int8, w4a8: 8 or 4 bits everywhere; 8 bits on the chip with room, as they do
+* int8, w4a8: 8 or 4 bits everywhere; 8 bits on the preset `card`, as they do
   not fit.
 * mixed: the compiler's search.
 * greedy: the plain rule. Layers become narrow one after the other, the least
@@ -33,22 +33,21 @@ import score
 
 
 def table_of(layers, narrow):
-    return "".join(f"bits {4 if layer['name'] in narrow else layer['weight_bits']} {layer['name']}\n"
+    return "".join(f"bits {4 if layer['name'] in narrow else 8} {layer['name']}\n"
                    for layer in layers if layer["input"] != "float" and layer["kind"] in ("conv", "matmul"))
 
 
-def compile_command(args, calibration, output, options):
+def command(args, what, calibration, output, options):
     path = args.shared / "models" / args.model / "model.onnx"
-    return [str(a) for a in (args.cimc, "compile", path, "--calibrate", calibration, "-o", output, "--json", "-j", "2",
-                             *options)]
+    return [str(a) for a in (args.cimc, what, path, "--calibrate", calibration, "-o", output, "-j", "2", *options)]
 
 
 def greedy(args, calibration, folder, rounding):
     """The table of bits, and how many layers are narrow."""
-    # On a chip that has room for all, what narrow layers lose and save.
-    text, _ = score.run(compile_command(args, calibration, folder / "all.cimx",
-                                        ["--precision", "mixed", "--fit", args.room, "--chip", args.room,
-                                         "--rounding", rounding]))
+    # What narrow layers lose, and save in arrays of the default chip's form; no
+    # loss is allowed, so nothing becomes narrow.
+    text, _ = score.run(command(args, "quantize", calibration, folder / "all.onnx",
+                                ["--precision", "mixed", "--max-drop", "0", "--rounding", rounding, "--json"]))
     layers = json.loads(text)["quantization"]
     with_choice = [layer for layer in layers if "narrow_drop_db" in layer]
     order = sorted(with_choice, key=lambda layer: layer["narrow_drop_db"] / layer["narrow_saves_row_groups"])
@@ -56,8 +55,8 @@ def greedy(args, calibration, folder, rounding):
 
     def fits(count):
         path.write_text(table_of(layers, {layer["name"] for layer in order[:count]}))
-        done = subprocess.run(compile_command(args, calibration, folder / "try.cimx",
-                                              ["--table", path, "--chip", args.chip, "--rounding", "nearest"]),
+        done = subprocess.run(command(args, "compile", calibration, folder / "try.mlir",
+                                      ["--to", "sched", "--table", path, "--chip", args.chip, "--rounding", "nearest"]),
                               capture_output=True, text=True)
         if done.returncode not in (0, 5):
             raise score.Failed(done.stdout + done.stderr)
@@ -76,8 +75,7 @@ def greedy(args, calibration, folder, rounding):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=list(datasets.MODELS))
-    parser.add_argument("--chip", required=True, help="the chip that is too small")
-    parser.add_argument("--room", required=True, help="a chip of the same arrays that has room for 8-bit weights")
+    parser.add_argument("--chip", required=True, help="the chip that is too small, of arrays like those of `card`")
     parser.add_argument("--shared", default="../shared", type=pathlib.Path)
     parser.add_argument("--cimc", default="cimc")
     parser.add_argument("--table", type=pathlib.Path)
@@ -95,7 +93,7 @@ def main():
         folder = pathlib.Path(folder)
         calibration = folder / "calibration.npz"
         np.savez(calibration, **{name: values[task.calibration] for name, values in task.inputs.items()})
-        measure("8 bits everywhere", "int8", args.room)
+        measure("8 bits everywhere", "int8", "card")
         measure("mixed", "mixed", args.chip)
         for rounding in ("fit", "nearest"):
             path, narrow, choices = greedy(args, calibration, folder, rounding)

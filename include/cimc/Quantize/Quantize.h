@@ -34,12 +34,16 @@ struct QuantizationTable {
   /// Bits of the inputs of layers, 8 or 16, by the layer's name. A tensor that
   /// several layers read has the most that one of them is given.
   std::map<std::string, int> inputBits;
+  /// How much scales move between layers: of a tensor, where an estimate of the
+  /// noise falls below such a share of what it is, at so many bits of weights.
+  std::optional<std::pair<double, int>> equalization;
   /// Least and largest number of tensors, by the name of the input, or of the
   /// node that computes them, in the same way.
   std::map<std::string, std::pair<double, double>> ranges;
 };
 
-/// Lines `bits N LAYER`, `inputs N LAYER` and `range LOW HIGH TENSOR`; what
+/// Lines `bits N LAYER`, `inputs N LAYER`, `range LOW HIGH TENSOR` and one
+/// `equalize SHARE BITS`; what
 /// follows a `#` at the begin of a line is a comment. Reading what was written
 /// gives the same parameters in every bit.
 std::string printTable(const QuantizationTable &table);

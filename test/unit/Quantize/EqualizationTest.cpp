@@ -39,8 +39,7 @@ struct Network {
     for (const HostTensor &input : inputs)
       samples.push_back({input});
     auto entry = *module->getOps<mlir::func::FuncOp>().begin();
-    auto done = quantization::equalize(
-        module.get(), entry, samples, [](mlir::Operation *) { return 8; }, 2);
+    auto done = quantization::equalize(module.get(), entry, samples, 8, 0.5, 2);
     REQUIRE(done);
     return *done;
   }
