@@ -58,7 +58,7 @@ void TimedRun::wake(Channel &channel, bool forSlot) {
       ++i;
       continue;
     }
-    push(waiting[i].actor);
+    woken.push_back(waiting[i].actor);
     waiting[i] = waiting.back();
     waiting.pop_back();
   }

@@ -16,12 +16,37 @@ const BankTimes *TimedRun::bankTimes(const std::vector<double> &ns) {
   if (ns.empty())
     return nullptr;
   auto [it, isNew] = bankPatterns.try_emplace(ns);
+  BankTimes &banks = it->second;
   if (isNew) {
-    auto count = static_cast<int64_t>(ns.size());
-    it->second = {it->first.data(), std::min(chip.core.sram_banks, count),
-                  std::max<int64_t>(count - chip.core.sram_banks, 0)};
+    auto middle =
+        ns.begin() + std::min<int64_t>(chip.core.sram_banks,
+                                       static_cast<int64_t>(ns.size()));
+    banks.own.assign(ns.begin(), middle);
+    banks.shared.assign(middle, ns.end());
+    for (std::vector<double> *part : {&banks.own, &banks.shared})
+      while (part->size() % BankTimes::together)
+        part->push_back(0);
   }
-  return &it->second;
+  return &banks;
+}
+
+/// Lets each bank work for its `ns` from `time` on, or from when it is free;
+/// when the last is done. Written so that compilers take `together` at once.
+static double useEach(double *free, const std::vector<double> &ns,
+                      double time) {
+  constexpr size_t lanes = BankTimes::together;
+  double end[lanes];
+  std::fill(end, end + lanes, time);
+  for (size_t b = 0; b < ns.size(); b += lanes)
+    for (size_t i = 0; i < lanes; ++i) {
+      double before = free[b + i];
+      double after = (before > time ? before : time) + ns[b + i];
+      bool works = ns[b + i] > 0;
+      free[b + i] = works ? after : before;
+      double last = works ? after : time;
+      end[i] = last > end[i] ? last : end[i];
+    }
+  return *std::max_element(end, end + lanes);
 }
 
 double TimedRun::useBanks(int64_t core, const BankTimes *banks, double time,
@@ -30,23 +55,17 @@ double TimedRun::useBanks(int64_t core, const BankTimes *banks, double time,
     return time;
   auto cores = static_cast<int64_t>(machine.cores.size());
   double done = time;
-  // `count` banks of one memory; `memory` is its number, for traces.
-  auto use = [&](double *free, const double *ns, int64_t count,
-                 int64_t memory) {
-    double end = time;
-    for (int64_t b = 0; b < count; ++b) {
-      if (ns[b] <= 0)
-        continue;
-      free[b] = std::max(free[b], time) + ns[b];
-      end = std::max(end, free[b]);
-    }
+  // The banks of one memory; `memory` is its number, for traces.
+  auto use = [&](int64_t first, const std::vector<double> &ns, int64_t memory) {
+    double end = useEach(&bankFree[first], ns, time);
     // The last word's cycle overlaps with what the unit or the port does next.
     done = std::max(done, end - cycle);
     if (!trace || end == time)
       return;
     // One track for all banks: what the busiest does.
     double &traced = memoryTraced[memory];
-    double from = std::max(traced, end - *std::max_element(ns, ns + count));
+    double from =
+        std::max(traced, end - *std::max_element(ns.begin(), ns.end()));
     if (end > from)
       trace->push_back({memory < cores ? coreId(core) : TraceEvent::memories,
                         memory < cores
@@ -55,12 +74,12 @@ double TimedRun::useBanks(int64_t core, const BankTimes *banks, double time,
                         name, from, end - from, sample});
     traced = std::max(traced, end);
   };
-  if (banks->own)
-    use(&bankFree[core * chip.core.sram_banks], banks->ns, banks->own, core);
-  if (banks->shared) {
+  if (!banks->own.empty())
+    use(core * chip.core.sram_banks, banks->own, core);
+  if (!banks->shared.empty()) {
     int64_t tile = coreId(core) / chip.hierarchy.cores_per_tile;
-    use(&bankFree[cores * chip.core.sram_banks + tile * chip.tile.sram_banks],
-        banks->ns + banks->own, banks->shared, cores + tile);
+    use(cores * chip.core.sram_banks + tile * chip.tile.sram_banks,
+        banks->shared, cores + tile);
   }
   return done;
 }

@@ -25,11 +25,11 @@ inline constexpr double powerWindowNs = 1000;
 // cycle: half of the inputs toggle, half of the weights' bits are 1.
 inline constexpr double assumedSwitching = 0.25;
 
-/// Time that banks work: `own` of the core's memory, then `shared` of the
-/// tile's.
+/// Time that banks work, of the core's memory and of the tile's; both end with
+/// zeros, so that they are a multiple of `together`.
 struct BankTimes {
-  const double *ns = nullptr;
-  int64_t own = 0, shared = 0;
+  static constexpr size_t together = 4;
+  std::vector<double> own, shared;
 };
 
 /// An event list of streams and the host's ends. Every instruction is one
@@ -228,6 +228,7 @@ private:
   uint32_t maxSamples;
 
   EventQueue queue;
+  std::vector<uint32_t> woken;   ///< not in the queue yet
   std::vector<Actor> actors;     ///< streams, feeders, collectors
   std::vector<Account> accounts; ///< by stream
   std::vector<Work> works;       ///< of all streams' instructions

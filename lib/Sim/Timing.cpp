@@ -462,7 +462,8 @@ Status TimedRun::run() {
   int64_t tiles = chip.cores() / chip.hierarchy.cores_per_tile;
   auto cores = static_cast<int64_t>(machine.cores.size());
   units.resize(cores * unitsPerCore() + tiles);
-  bankFree.resize(cores * chip.core.sram_banks + tiles * chip.tile.sram_banks);
+  bankFree.resize(cores * chip.core.sram_banks + tiles * chip.tile.sram_banks +
+                  BankTimes::together);
   memoryTraced.resize(cores + tiles);
   finished.assign(maxSamples, 0);
   collectorsDone.assign(maxSamples, 0);
@@ -485,13 +486,24 @@ Status TimedRun::run() {
       do
         goesOn = stepStream(index);
       while (goesOn &&
-             (!takesTurn(actor) || queue.isBeforeOthers({actor.time, index})));
+             (!takesTurn(actor) ||
+              (woken.empty() && queue.isBeforeOthers({actor.time, index}))));
     else
       goesOn = stepPort(index);
     if (goesOn)
       queue.replaceTop({actor.time, index});
     else
       queue.pop();
+    // Until they take a turn they need not wait for one.
+    while (!woken.empty()) {
+      uint32_t next = woken.back();
+      woken.pop_back();
+      bool isTurn = !actors[next].ops || takesTurn(actors[next]);
+      while (!isTurn && stepStream(next))
+        isTurn = takesTurn(actors[next]);
+      if (isTurn)
+        push(next);
+    }
     if (std::exchange(hasLeft, false) && finishSample())
       return {};
   }
