@@ -27,7 +27,7 @@ class Period {
 public:
   /// Samples of a run in which nothing repeats: as many as take
   /// `instructionsOfRun`, but not fewer or more than these.
-  static constexpr int64_t instructionsOfRun = 8'000'000;
+  static constexpr int64_t instructionsOfRun = 4'000'000;
   static constexpr int64_t fewest = 12, most = 256;
   static int64_t samples(int64_t instructionsOfSample) {
     return std::clamp(instructionsOfRun /
