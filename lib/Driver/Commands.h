@@ -29,10 +29,10 @@ Status compileNetworks(const CommandLine &line, CommandOutput &output);
 /// Compiles a model larger than the chip as --split says.
 Status compileSplit(const CommandLine &line, CompileOptions options,
                     CommandOutput &output);
-/// What would make a network fit that does not: lines to add to the message,
-/// with options to type; "" where nothing would. `network`: at phase qnn.
-std::string proposeSplits(mlir::ModuleOp network, const ChipSpec &chip,
-                          const CompileOptions &options);
+/// Compiles by `run`, with the options it is given; an error that says that the
+/// network does not fit then also says what may, with options to type.
+Status withProposals(const CompileOptions &options,
+                     const std::function<Status(const CompileOptions &)> &run);
 Status runCommand(const CommandLine &line, CommandOutput &output);
 Status quantizeCommand(const CommandLine &line, CommandOutput &output);
 Status inspectCommand(const CommandLine &line, CommandOutput &output);

@@ -440,16 +440,6 @@ Status cimc::saveTable(const CommandLine &line,
 // The command
 //===----------------------------------------------------------------------===//
 
-/// An error, with what would fit where it says that something does not.
-static Error withProposals(Error error, mlir::ModuleOp integers,
-                           const CompileOptions &options) {
-  Result<ChipSpec> chip =
-      openChip(options.chip.empty() ? "card" : options.chip);
-  if (chip && error.code == ExitCode::DoesNotFit)
-    error.message += proposeSplits(integers, *chip, options);
-  return error;
-}
-
 Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   if (line.operands.size() > 1)
     return compileNetworks(line, output);
@@ -493,21 +483,13 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   }
 
   Compilation compilation;
-  // For what to propose where it does not fit.
-  mlir::OwningOpRef<mlir::ModuleOp> integers;
-  options.observer = [&, seen = options.observer](
-                         Phase done, mlir::ModuleOp module) -> Status {
-    if (done == Phase::Quantize)
-      integers = module.clone();
-    return seen ? seen(done, module) : Status();
-  };
-  Status status = compileModel(model, options, compilation);
+  Status status = withProposals(options, [&](const CompileOptions &watched) {
+    return compileModel(model, watched, compilation);
+  });
   output.messages = compilation.messages;
   clearProgress();
   if (!status)
-    return integers ? withProposals(status.takeError(), integers.get(), options)
-                    : status;
-  integers = nullptr;
+    return status;
 
   if (!compilation.program) {
     if (toStdout) {

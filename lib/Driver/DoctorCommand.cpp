@@ -200,7 +200,9 @@ static Status compileRest(CompileOptions &options, Compilation &compilation,
       : options.calibrate.empty() ? options.precision
                                   : "float; ranges from --calibrate");
   options.to = Phase::Emit;
-  return runPhases(options, compilation);
+  return withProposals(options, [&](const CompileOptions &watched) {
+    return runPhases(watched, compilation);
+  });
 }
 
 static Status examine(const std::string &model, CompileOptions &options,
@@ -239,7 +241,8 @@ static Status examine(const std::string &model, CompileOptions &options,
       return Error{
           ExitCode::DoesNotFit,
           fmt::format("{}: the weights need at least {} arrays of 8 bit "
-                      "weights, chip '{}' has {}",
+                      "weights, chip '{}' has {}; 'cimc compile' says what "
+                      "--split or fewer bits would come to",
                       model, grouped(share.leastArrays), chip->name,
                       grouped(chip->macros()))};
   }

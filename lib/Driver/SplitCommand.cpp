@@ -288,8 +288,9 @@ static Cost writingCost(const ChipSpec &chip, int64_t arrays,
   return CostModel(chip).program(chiplets, profile);
 }
 
-std::string cimc::proposeSplits(mlir::ModuleOp network, const ChipSpec &chip,
-                                const CompileOptions &options) {
+/// Lines to add to a message; "" where nothing helps. `network`: at phase qnn.
+static std::string proposals(mlir::ModuleOp network, const ChipSpec &chip,
+                             const CompileOptions &options) {
   PartitionEstimate all = estimatePartition(network, chip);
   std::string text;
   if (all.parts > 0) {
@@ -324,4 +325,25 @@ std::string cimc::proposeSplits(mlir::ModuleOp network, const ChipSpec &chip,
             ? "; --precision mixed takes them only where it must"
             : fmt::format(", with --split {} parts at least", narrow.parts));
   return text.empty() ? "" : "\nwhat may fit:" + text;
+}
+
+Status
+cimc::withProposals(const CompileOptions &options,
+                    const std::function<Status(const CompileOptions &)> &run) {
+  mlir::OwningOpRef<mlir::ModuleOp> network;
+  CompileOptions watched = options;
+  watched.observer = [&](Phase done, mlir::ModuleOp module) -> Status {
+    if (done == Phase::Quantize)
+      network = module.clone();
+    return options.observer ? options.observer(done, module) : Status();
+  };
+  Status status = run(watched);
+  if (status || !network || status.error().code != ExitCode::DoesNotFit)
+    return status;
+  Error error = status.takeError();
+  Result<ChipSpec> chip =
+      openChip(options.chip.empty() ? "card" : options.chip);
+  if (chip)
+    error.message += proposals(network.get(), *chip, options);
+  return error;
 }
