@@ -121,11 +121,17 @@ private:
     size_t firstProducer, firstConsumer; ///< in the lists of all
   };
 
-  void push(uint32_t index) {
+  /// Brings a stream's next instruction into the cache.
+  void prefetch(uint32_t index) const {
     const Actor &actor = actors[index];
-    __builtin_prefetch(actor.ops + actor.at.pc);
-    __builtin_prefetch(actor.works + actor.at.pc + 1);
-    queue.push({actor.time, index});
+    if (!actor.ops)
+      return;
+    __builtin_prefetch(&actor.ops[actor.at.pc]);
+    __builtin_prefetch(&actor.works[actor.at.pc]);
+  }
+  void push(uint32_t index) {
+    prefetch(index);
+    queue.push({actors[index].time, index});
   }
   void addActors();
   void addChannels();

@@ -472,11 +472,7 @@ Status TimedRun::run() {
   while (!queue.empty()) {
     uint32_t index = queue.begin();
     // What comes next is mostly one of these: by then it is in the cache.
-    queue.eachNext([&](uint32_t next) {
-      const Actor &actor = actors[next];
-      __builtin_prefetch(actor.ops + actor.at.pc);
-      __builtin_prefetch(actor.works + actor.at.pc);
-    });
+    queue.eachNext([&](uint32_t next) { prefetch(next); });
     const Actor &actor = actors[index];
     bool goesOn;
     // Units and links are granted in the order of time. What else a stream does
