@@ -466,7 +466,9 @@ bool Fuzzer::execute(const Program &program) {
   if (!machine.loadInputs(*state, inputs))
     return wrong("inputs were taken before and are refused now");
   CostReport report;
-  if (Status status = sim::runTimed(machine, state.get(), report, nullptr);
+  if (Status status = sim::runTimed(machine, state.get(), report,
+                                    /*trace=*/nullptr, /*path=*/nullptr,
+                                    /*samples=*/oneIn(8) ? 0 : 4);
       !status)
     return wrong("ends without time, but not in time: " +
                  status.error().message);
