@@ -184,6 +184,46 @@ func.func @main(%x: tensor<1x2x5x5xf32>) -> tensor<1x2x5x5xf32> {
   CHECK((*result)[0].as<float>()[25] == Approx(-5).margin(0.02));
 }
 
+TEST_CASE("inputs of 16 bits have the levels whose sums int32 holds") {
+  Context c;
+  // 4096 weights that are all the largest: 2^31 / (127 * 4096 * 1.125) levels.
+  auto module = c.parse(R"mlir(
+    func.func @main(%x: tensor<1x4096xf32>, %s: tensor<1x8xf32>) -> (tensor<1x2xf32>, tensor<1x2xf32>) {
+      %w = nn.constant dense<0.25> : tensor<4096x2xf32> : tensor<4096x2xf32>
+      %v = nn.constant dense<0.25> : tensor<8x2xf32> : tensor<8x2xf32>
+      %y = nn.matmul %x, %w : (tensor<1x4096xf32>, tensor<4096x2xf32>) -> tensor<1x2xf32>
+      %z = nn.matmul %s, %v : (tensor<1x8xf32>, tensor<8x2xf32>) -> tensor<1x2xf32>
+      return %y, %z : tensor<1x2xf32>, tensor<1x2xf32>
+    })mlir");
+  struct Pair : SampleSource {
+    Result<std::optional<std::vector<HostTensor>>> next() override {
+      if (given++)
+        return std::optional<std::vector<HostTensor>>();
+      return std::optional(
+          std::vector<HostTensor>{sample(1, {1, 4096}), sample(2, {1, 8})});
+    }
+    int64_t size() const override { return 1; }
+    int given = 0;
+  } samples;
+  QuantizeOptions options;
+  options.inputBits = 16;
+  QuantizeReport report;
+  REQUIRE(quantizeModule(*module, samples, options, &report));
+  std::string text = c.print(*module);
+  CHECK(text.find("!quant.uniform<i16<-3669:3669>:f32") != std::string::npos);
+  CHECK(text.find("!quant.uniform<i16:f32") != std::string::npos);
+  REQUIRE(report.layers.size() == 2);
+  CHECK(report.layers[0].inputBits == 16);
+  CHECK(report.layers[0].low == -report.layers[0].high);
+  options.inputBits = 12;
+  Pair again;
+  auto other = c.parse(network);
+  Status status = quantizeModule(*other, again, options);
+  REQUIRE(!status);
+  CHECK(status.error().message ==
+        "inputs of 12 bits are not supported; choose 8 or 16");
+}
+
 TEST_CASE("integer operations have no QDQ form") {
   Context c;
   auto module = c.parse(R"(
