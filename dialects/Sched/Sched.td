@@ -91,21 +91,20 @@ def Sched_ChannelOp : Sched_Op<"channel", [Symbol]> {
     `rows` of `row_bytes` pass in every sample, each written by `producers`
     streams in parts and freed by `consumers` streams. `slots` rows are held;
     `--sched-size-rings` sets it, to `wanted_slots` or more, and records in
-    `min_slots` how many a run of the counters needs. A `whole` channel always holds all rows. `hot` memory
-    is used by every step of its stream and goes to the core's own SRAM first.
+    `min_slots` how many a run of the counters needs. A `whole` channel always holds all rows.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$core, I64Attr:$rows, I64Attr:$row_bytes,
                        DefaultValuedAttr<I64Attr, "1">:$producers, DefaultValuedAttr<I64Attr, "1">:$consumers,
                        DefaultValuedAttr<I64Attr, "1">:$slots, OptionalAttr<I64Attr>:$min_slots,
                        OptionalAttr<I64Attr>:$wanted_slots,
-                       UnitAttr:$whole, UnitAttr:$hot, OptionalAttr<I64Attr>:$address);
+                       UnitAttr:$whole, OptionalAttr<I64Attr>:$address);
   let assemblyFormat = "$sym_name attr-dict";
   let hasVerifier = 1;
 }
 
 def Sched_BufferOp : Sched_Op<"buffer", [Symbol]> {
   let summary = "memory of one stream on core `core`";
-  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$core, I64Attr:$bytes, UnitAttr:$hot,
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$core, I64Attr:$bytes,
                        OptionalAttr<I64Attr>:$address);
   let assemblyFormat = "$sym_name attr-dict";
 }

@@ -212,7 +212,6 @@ unsigned ChannelPlan::addChannel(Value value, int64_t core) {
   channel.value = value;
   channel.rows = cim::selectedRows(value).rows * rows.chunks;
   channel.rowBytes = rows.rowBytes();
-  channel.hot = rows.type.isInteger(32);
   channels.push_back(channel);
   return channels.size() - 1;
 }

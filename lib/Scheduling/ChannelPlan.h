@@ -27,7 +27,7 @@ struct PlannedChannel {
   int64_t rows = 0, rowBytes = 0;
   int64_t producers = 0, consumers = 0;
   int64_t wantedSlots = 0;
-  bool whole = false, hot = false;
+  bool whole = false;
 };
 
 /// Where the stream that computes a value puts each of its rows.
@@ -39,8 +39,8 @@ struct Destination {
   int64_t begin = 0;  ///< the first of `count` pixels of the value
   int64_t count = 0;
   int64_t stride = 1; ///< pixels of the value from one to the next
-  int64_t first = 0; ///< the channel's row that its first row is
-  int64_t step = 1;  ///< rows of the channel from one of its rows to the next
+  int64_t first = 0;  ///< the channel's row that its first row is
+  int64_t step = 1;   ///< rows of the channel from one of its rows to the next
 };
 
 /// Where an operand comes from: a channel, or a constant in memory.

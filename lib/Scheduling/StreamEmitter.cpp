@@ -33,7 +33,7 @@ void StreamEmitter::emitChannels() {
                       c.whole || c.core < 0 ? c.rows : 1, IntegerAttr(),
                       c.wantedSlots ? memory.getI64IntegerAttr(c.wantedSlots)
                                     : IntegerAttr(),
-                      c.whole, c.hot, IntegerAttr());
+                      c.whole, IntegerAttr());
   }
 }
 
@@ -148,7 +148,7 @@ StreamEmitter::Output StreamEmitter::output(Value value, bool whole) {
   } else {
     g.of = "b" + std::to_string(buffers++);
     BufferOp::create(memory, loc, g.of, core, g.slots * g.rowPitch,
-                     form.type.isInteger(32), IntegerAttr());
+                     IntegerAttr());
   }
   out.view = view(g);
   out.geometry = g;

@@ -6,7 +6,7 @@
 module attributes {cim.chip = #chip} {
   cim.weights @w dense<2> : tensor<4x64xi8>
   // 53 x 64 x 4 bytes in two chunks of 27 pixels.
-  // CHECK: sched.channel @[[S:c[0-9]+]] {core = 0 : i64, hot, row_bytes = 6912 : i64, rows = 6 : i64}
+  // CHECK: sched.channel @[[S:c[0-9]+]] {core = 0 : i64, row_bytes = 6912 : i64, rows = 6 : i64}
   // CHECK: sched.loop 3
   // CHECK-NEXT: sched.wait
   // CHECK-NEXT: sched.loop 2

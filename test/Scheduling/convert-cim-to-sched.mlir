@@ -12,7 +12,7 @@ module attributes {cim.chip = #chip} {
   // CHECK: sched.io "x0" {{.*}}channels = [@[[X0:c[0-9]+]], @[[X1:c[0-9]+]]], output = false
   // CHECK: sched.io "y0" {{.*}}channels = [@[[Y:c[0-9]+]]], output = true
   // CHECK: sched.channel @[[X0]] {consumers = 2 : i64, core = 0 : i64, row_bytes = 10 : i64, rows = 5 : i64}
-  // CHECK: sched.channel @[[S0:c[0-9]+]] {core = 0 : i64, hot, row_bytes = 80 : i64
+  // CHECK: sched.channel @[[S0:c[0-9]+]] {core = 0 : i64, row_bytes = 80 : i64
   // CHECK: sched.channel @[[X1]] {core = 1 : i64, row_bytes = 10 : i64
   // Both tiles write their part of the result's rows.
   // CHECK: sched.channel @[[Y]] {core = -1 : i64, producers = 3 : i64, row_bytes = 50 : i64, rows = 5 : i64, slots = 5 : i64}

@@ -35,9 +35,10 @@ def SchedSizeRings : Pass<"sched-size-rings", "::mlir::ModuleOp"> {
 def SchedAllocate : Pass<"sched-allocate", "::mlir::ModuleOp"> {
   let summary = "assign an address in its core's memory to every channel, buffer and constant";
   let description = [{
-    Accumulators and constants come first, so that they lie in the core's own
-    SRAM. Where a core overflows, slack slots go; what still does not fit is an
-    error for every such core.
+    What instructions touch most, byte by byte, comes first, so that it lies in
+    the core's own SRAM. Where a core overflows, slack slots of its rings go;
+    what still does not fit is an error for every such core. What is left of the
+    core's own SRAM goes to rings, up to twice their slots.
   }];
 }
 
