@@ -319,11 +319,12 @@ void Replicator::plan(Layers &layers, func::FuncOp of,
                  layer.ops,
                  [&](Operation *op) { return !isa<cimc::cim::MvmOp>(op); }) &&
              llvm::any_of(layer.ops, [&](Operation *op) {
-               return model.of(op, layer.widest()).bytes >
-                      chip.memoryBytes() / kLargestPart;
+               return layers.load(op, {0, layer.widest()}, layer.rows, {})
+                          .bytes > chip.memoryBytes() / kLargestPart;
              });
     };
-    while (layer.canCut && layer.copies < layer.pixels && isLarge())
+    while (layer.canCut && !layer.isSum && layer.copies < layer.pixels &&
+           isLarge())
       ++layer.copies;
   }
 }

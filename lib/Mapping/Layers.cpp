@@ -10,9 +10,11 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/MapVector.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -57,9 +59,16 @@ Layers::Layers(func::FuncOp function, const LoadModel &model)
       // The host sends whole rows.
       bool isFed =
           isa<cim::ReshapeOp>(op) && isa<BlockArgument>(op.getOperand(0));
-      list.back().canTakeTurns = !isRecurrent;
-      list.back().canCut = (out.pixels > 1 || (out.rows > 1 && !isRecurrent)) &&
-                           !isFed && (windowOf(&op) || isPixelwise(&op));
+      list.back().isSum = isa<cim::RowSumOp>(op) &&
+                          getElementTypeOrSelf(op.getResult(0)).isInteger(32);
+      if (list.back().isSum)
+        list.back().pixels = Extents(op.getOperand(0)).pixels;
+      list.back().canTakeTurns = !isRecurrent && !list.back().isSum;
+      list.back().canCut =
+          list.back().isSum
+              ? list.back().pixels > 1
+              : (out.pixels > 1 || (out.rows > 1 && !isRecurrent)) && !isFed &&
+                    (windowOf(&op) || isPixelwise(&op));
     }
     list[index].ops.push_back(&op);
     member[&op] = index;
@@ -114,6 +123,15 @@ Load Layers::load(Operation *op, PixelRange part, int64_t rows,
   int64_t pixels = part.end - part.begin;
   Load load = model.of(op, pixels);
   Extents out(op->getResult(0));
+  if (list[of(op)].isSum) {
+    Extents in(op->getOperand(0));
+    double share = static_cast<double>(pixels) / static_cast<double>(in.pixels);
+    load.vectorNs *= share;
+    load.inNs *= share;
+    load.bytes = std::llround(static_cast<double>(load.bytes) * share);
+    load.outNs = model.sendNs(static_cast<double>(out.channels * out.bytes), 1);
+    return load;
+  }
   double share = static_cast<double>(rows) / static_cast<double>(out.rows);
   load.macroNs *= share;
   load.issueNs *= share;
@@ -204,7 +222,8 @@ void Layers::cut(Layer &layer) {
       auto type = cast<RankedTensorType>(op->getResult(0).getType());
       SmallVector<int64_t> shape(type.getShape());
       shape[0] = layer.rowsOf(layer.rows, phase, layer.phases);
-      shape[1] = range.end - range.begin;
+      if (!layer.isSum)
+        shape[1] = range.end - range.begin;
       copy->getResult(0).setType(type.clone(shape));
       if (window) {
         SmallVector<int64_t> pad(window.getPad()), stride(window.getStride());
@@ -235,6 +254,12 @@ void Layers::cut(Layer &layer) {
         row.push_back(parts[phase * layer.copies + i].lookup(result));
       SmallVector<int64_t> shape(type.getShape());
       shape[0] = layer.rowsOf(layer.rows, phase, layer.phases);
+      if (layer.isSum) {
+        turns.push_back(
+            cim::SumOp::create(builder, op->getLoc(), type, row, IntegerAttr())
+                .getResult());
+        continue;
+      }
       turns.push_back(layer.copies == 1
                           ? row.front()
                           : cim::ConcatOp::create(builder, op->getLoc(),

@@ -20,10 +20,12 @@ namespace cimc::mapping {
 /// Operations whose results are cut into the same parts: a weight matrix's
 /// tiles or a window's operation, and what follows pixel by pixel. A row is cut
 /// into `copies` ranges of pixels; `phases` copies of each take rows in turn.
+/// Of integer sums over all pixels (isSum), it is what is added that is cut.
 struct Layer {
   llvm::SmallVector<mlir::Operation *> ops; ///< in the block's order
   int64_t rows = 1, pixels = 1;             ///< of the results
   bool canCut = false;
+  bool isSum = false;        ///< `pixels` are those of the operand
   bool canTakeTurns = false; ///< rows do not wait for each other
   int64_t copies = 1, phases = 1;
 

@@ -191,7 +191,8 @@ Status measure(ModuleOp module, std::vector<Link> &links,
           if (found == number.end())
             return;
           const Link &link = links[found->second];
-          auto &[largest, power] = sums[s][found->second];
+          std::vector<double> &largest = sums[s][found->second].first;
+          std::vector<double> &power = sums[s][found->second].second;
           largest.assign(link.channels, 0.0);
           power.assign(link.channels, 0.0);
           const float *numbers = tensor.as<float>();
