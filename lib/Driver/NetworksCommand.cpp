@@ -246,6 +246,8 @@ Status cimc::compileNetworks(const CommandLine &line, CommandOutput &output) {
         std::pair(Option::Report, "--report"),
         std::pair(Option::Faults, "--faults"),
         std::pair(Option::Split, "--split"),
+        std::pair(Option::Parts, "--parts"),
+        std::pair(Option::Batch, "--batch"),
         std::pair(Option::Table, "--table"),
         std::pair(Option::SaveTable, "--save-table"),
         std::pair(Option::Explain, "--explain")})

@@ -230,6 +230,9 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
   Result<int64_t> threads = line.integer(Option::Threads, 0, 1, 4096);
   if (!threads)
     return threads.takeError();
+  // Before anything is computed and written.
+  if (Result<double> rate = line.real(Option::Rate, 0); !rate)
+    return rate.takeError();
   if (level != "isa")
     for (auto [option, name] : {std::pair(Option::Trace, "--trace"),
                                 std::pair(Option::BitPlanes, "--bit-planes"),

@@ -75,6 +75,10 @@ Result<std::optional<SplitProgram>> cimc::loadSplit(const CommandLine &line,
 
 /// The part that --part names.
 static Result<Program> loadPart(const CommandLine &line, int64_t *bytes) {
+  if (line.has(Option::Network))
+    return Error{ExitCode::Usage,
+                 "--part chooses from a network in parts, --network from "
+                 "several networks; give one or the other"};
   auto split = readSplit(line.operands[0], bytes);
   if (!split)
     return split.takeError();

@@ -177,6 +177,20 @@ static Status checkOptions(const CommandLine &line) {
                                name));
   if (line.has(Option::Batch) && line.get(Option::Split) == "cards")
     return usage("--batch is for --split reprogram: cards are written once");
+  // Both are of the whole network on one chip.
+  for (auto [option, name] : {std::pair(Option::MaxLatency, "--max-latency-us"),
+                              std::pair(Option::MaxPeriod, "--max-period-us"),
+                              std::pair(Option::MaxEnergy, "--max-energy-uj")})
+    if (line.has(option))
+      return usage(fmt::format("{} is a budget of one program; it does not "
+                               "hold for parts",
+                               name));
+  if (line.get(Option::Precision) == "mixed" && !line.has(Option::Fit) &&
+      !line.has(Option::MaxDrop) && !line.has(Option::MinCosine))
+    return usage("--precision mixed fits the weights to one chip, which is too "
+                 "small where --split is needed; say with --fit CHIP what they "
+                 "are to fit, give a limit with --max-drop or --min-cosine, or "
+                 "take --precision w4a8");
   return {};
 }
 

@@ -75,6 +75,8 @@ static Status verifyLinks(const SplitProgram &program) {
                                program.parts.size()));
   if (program.batch < 1)
     return invalid(fmt::format("a batch of {} samples", program.batch));
+  if (program.outputs.empty())
+    return invalid("it has no outputs");
   std::set<std::string> outputs;
   // What parts may read; and what they made, which may be called like an input
   // of the network but is not read then.

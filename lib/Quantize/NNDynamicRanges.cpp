@@ -170,6 +170,11 @@ private:
         return true;
       }
       // Blocks of weights, 16 bits: the nearest integers of 8.
+      if (type.getStorageTypeIntegralWidth() > 8)
+        op->emitWarning() << "'" << nodeName(op) << "': its weights of "
+                          << type.getStorageTypeIntegralWidth()
+                          << " bits become the nearest of 8, which is what "
+                             "arrays hold, with a scale for each channel";
       if (!foldConstant(builder, operand.getDefiningOp()))
         return false;
       operand = op->getOperand(k);

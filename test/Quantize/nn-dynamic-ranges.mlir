@@ -1,6 +1,7 @@
 // RUN: cim-opt %s --nn-dynamic-ranges --split-input-file | FileCheck %s
 // RUN: cim-opt %s --nn-dynamic-ranges=precision=w4a8 --split-input-file | FileCheck %s --check-prefix=W4
 // RUN: cim-opt %s --nn-dynamic-ranges=precision=float --split-input-file | FileCheck %s --check-prefix=FLOAT
+// RUN: cim-opt %s --nn-dynamic-ranges --split-input-file -o /dev/null 2>&1 | FileCheck %s --check-prefix=WIDE
 
 // Float weights become the nearest integers, with a scale for each output.
 // CHECK-LABEL: @conv
@@ -81,4 +82,19 @@ func.func @rnn(%x: tensor<2x1x1xf32>) -> tensor<2x1x2xf32> {
   %y, %h = nn.rnn %x, %w, %r {activations = ["tanh"], operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}
     : (tensor<2x1x1xf32>, tensor<2x1xf32>, tensor<2x2xf32>) -> (tensor<2x1x2xf32>, tensor<1x2xf32>)
   return %y : tensor<2x1x2xf32>
+}
+
+// -----
+
+// Arrays hold weights of up to 8 bits.
+!x = !quant.uniform<i8:f32, 0.5>
+!w16 = !quant.uniform<i16:f32, 0.001>
+// WIDE: warning: {{.*}}'wide': its weights of 16 bits become the nearest of 8, which is what arrays hold, with a scale for each channel
+// CHECK-LABEL: @wide
+// CHECK: nn.constant dense<{{\[\[}}127, -127]]> {{.*}}!quant.uniform<i8<-127:127>:f32:1
+func.func @wide(%x: tensor<1x1xf32>) -> tensor<1x2xf32> {
+  %w = nn.constant dense<[[1270, -640]]> : tensor<1x2xi16> : tensor<1x2x!w16>
+  %f = nn.dequantize %w : (tensor<1x2x!w16>) -> tensor<1x2xf32>
+  %y = nn.matmul %x, %f : (tensor<1x1xf32>, tensor<1x2xf32>) -> tensor<1x2xf32> loc("wide")
+  return %y : tensor<1x2xf32>
 }

@@ -103,6 +103,9 @@ TEST_CASE("parts that do not fit together are refused") {
   split.batch = 0;
   CHECK(errorOf(split) == "a batch of 0 samples");
   split = twoParts();
+  split.outputs.clear();
+  CHECK(errorOf(split) == "it has no outputs");
+  split = twoParts();
   split.inputs = {"x", "x"};
   CHECK(errorOf(split) == "there are two inputs 'x'");
   split.inputs = {"x", "y"};
