@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 using namespace mlir;
@@ -33,8 +34,9 @@ namespace {
 class Inserter {
 public:
   Inserter(func::FuncOp entry, const RangePlan &plan,
-           llvm::function_ref<int(Operation *)> bitsOf)
-      : entry(entry), plan(plan), bitsOf(bitsOf), builder(entry.getContext()) {}
+           std::function<int(Operation *)> bitsOf)
+      : entry(entry), plan(plan), bitsOf(std::move(bitsOf)),
+        builder(entry.getContext()) {}
 
   /// The layers whose weights are integers now, the nearest, in order.
   std::vector<WeightedLayer> layers;
@@ -119,7 +121,7 @@ private:
 
   func::FuncOp entry;
   const RangePlan &plan;
-  llvm::function_ref<int(Operation *)> bitsOf;
+  std::function<int(Operation *)> bitsOf;
   OpBuilder builder;
 };
 
