@@ -10,6 +10,7 @@
 #include "cimc/Codegen/Encode.h"
 #include "cimc/Driver/Calibration.h"
 #include "cimc/Driver/Files.h"
+#include "cimc/Driver/ModuleFile.h"
 #include "cimc/Driver/Register.h"
 #include "cimc/Import/ONNX/Import.h"
 #include "cimc/Quantize/Quantize.h"
@@ -20,10 +21,8 @@
 #include "NN/NN.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "llvm/Support/FileSystem.h"
@@ -110,46 +109,6 @@ static std::unique_ptr<mlir::MLIRContext> makeContext() {
   return context;
 }
 
-/// MLIR's parser calls itself for every bracket, so a file of brackets would
-/// overflow the stack; and in the resources at the end of a file, MLIR's lexer
-/// reads on behind a string that the file's end cuts off.
-static Status checkNesting(const std::string &path) {
-  Result<std::string> text = readFile(path);
-  if (!text)
-    return text.takeError();
-  constexpr int64_t limit = 500;
-  int64_t depth = 0, line = 1;
-  bool quoted = false;
-  for (size_t i = 0; i < text->size(); ++i) {
-    char c = (*text)[i];
-    line += c == '\n';
-    if (quoted) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"' || c == '\n')
-        quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '/' && text->compare(i, 2, "//") == 0) {
-      i = std::min(text->find('\n', i), text->size()) - 1;
-    } else if (c == '{' || c == '(' || c == '[' || c == '<') {
-      if (++depth > limit)
-        return Error{ExitCode::InvalidInput,
-                     fmt::format("{}:{}: brackets are nested more than {} deep",
-                                 path, line, limit)};
-    } else if ((c == '}' || c == ')' || c == ']' ||
-                (c == '>' && i > 0 && (*text)[i - 1] != '-')) &&
-               depth > 0) {
-      --depth;
-    }
-  }
-  if (quoted)
-    return Error{
-        ExitCode::InvalidInput,
-        fmt::format("{}:{}: the file ends inside a string", path, line)};
-  return {};
-}
-
 /// The level, a dialect's name, that a phase's module is at.
 static llvm::StringRef levelOf(Phase phase) {
   switch (phase) {
@@ -186,34 +145,6 @@ static Status checkFrom(Phase from, mlir::ModuleOp module,
                            info(from).name, path, found.str())};
 }
 
-/// Modules are also printed to be read, with "__elided__" for long weights.
-static Status checkResources(mlir::ModuleOp module, const std::string &path) {
-  std::string missing;
-  module.walk([&](mlir::Operation *op) {
-    for (mlir::NamedAttribute attribute : op->getAttrs()) {
-      auto resource =
-          llvm::dyn_cast<mlir::DenseResourceElementsAttr>(attribute.getValue());
-      if (!resource || resource.getRawHandle().getBlob())
-        continue;
-      missing = resource.getRawHandle().getKey().str();
-      return mlir::WalkResult::interrupt();
-    }
-    return mlir::WalkResult::advance();
-  });
-  if (missing.empty())
-    return {};
-  return Error{ExitCode::InvalidInput,
-               fmt::format("{}: the file does not hold the numbers of '{}'; "
-                           "modules of a report are for reading, write one to "
-                           "go on from with --to PHASE -o FILE",
-                           path, missing)};
-}
-
-std::string &cimc::bytecodeBeingRead() {
-  static std::string path;
-  return path;
-}
-
 static Status readModel(const std::string &path, const CompileOptions &options,
                         Compilation &result) {
   Result<FileKind> kind = sniff(path);
@@ -240,19 +171,11 @@ static Status readModel(const std::string &path, const CompileOptions &options,
     return {};
   }
   case FileKind::Mlir:
-    if (Status status = checkNesting(path); !status)
-      return status;
-    [[fallthrough]];
   case FileKind::MlirBytecode: {
-    mlir::ParserConfig config(result.context.get());
-    if (*kind == FileKind::MlirBytecode)
-      bytecodeBeingRead() = path;
-    result.module = mlir::parseSourceFile<mlir::ModuleOp>(path, config);
-    bytecodeBeingRead().clear();
-    if (!result.module)
-      return Error{ExitCode::InvalidInput, ""};
-    if (Status status = checkResources(result.module.get(), path); !status)
-      return status;
+    auto module = readModule(path, *kind, *result.context);
+    if (!module)
+      return module.takeError();
+    result.module = std::move(*module);
     if (options.from == Phase::Emit)
       return Error{ExitCode::Usage,
                    "--from cimx: that phase is the last and leaves no module"};

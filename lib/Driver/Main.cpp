@@ -8,6 +8,7 @@
 
 #include "cimc/Driver/Main.h"
 #include "Commands.h"
+#include "cimc/Driver/ModuleFile.h"
 #include "cimc/Support/Memory.h"
 
 #include "llvm/Support/ErrorHandling.h"

@@ -71,9 +71,11 @@ static Status simulate(Machine &machine, const CommandLine &line) {
 
 /// The same of a network in parts.
 static Status simulateSplit(Machine &machine, const CommandLine &line) {
-  for (auto [option, name] : {std::pair(Option::Trace, "--trace"),
-                              std::pair(Option::Faults, "--faults"),
-                              std::pair(Option::Energy, "--energy")})
+  for (auto [option, name] :
+       {std::pair(Option::Trace, "--trace"),
+        std::pair(Option::Faults, "--faults"),
+        std::pair(Option::Energy, "--energy"),
+        std::pair(Option::TimedSamples, "--timed-samples")})
     if (line.has(option))
       return usage(fmt::format("{}: '{}' holds a network in {} parts; take one "
                                "with --part N",
@@ -233,12 +235,22 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
   // Before anything is computed and written.
   if (Result<double> rate = line.real(Option::Rate, 0); !rate)
     return rate.takeError();
+  Result<int64_t> timedSamples =
+      line.integer(Option::TimedSamples, 0, 2, 100000);
+  if (!timedSamples)
+    return timedSamples.takeError();
+  bool activity = line.get(Option::Energy, "constants") == "activity";
+  if (*timedSamples && activity)
+    return usage("--timed-samples times samples without their data, which "
+                 "'--energy activity' needs");
   if (level != "isa")
-    for (auto [option, name] : {std::pair(Option::Trace, "--trace"),
-                                std::pair(Option::BitPlanes, "--bit-planes"),
-                                std::pair(Option::Faults, "--faults"),
-                                std::pair(Option::Energy, "--energy"),
-                                std::pair(Option::Rate, "--rate")})
+    for (auto [option, name] :
+         {std::pair(Option::Trace, "--trace"),
+          std::pair(Option::BitPlanes, "--bit-planes"),
+          std::pair(Option::Faults, "--faults"),
+          std::pair(Option::Energy, "--energy"),
+          std::pair(Option::Rate, "--rate"),
+          std::pair(Option::TimedSamples, "--timed-samples")})
       if (line.has(option))
         return usage(fmt::format("{} is for --level isa", name));
   if (line.has(Option::Trace))
@@ -342,11 +354,11 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
 
   if (machine.program) {
     // Activity is that of one sample, the same one on any number of threads.
-    bool activity = line.get(Option::Energy, "constants") == "activity";
-    Result<CostReport> cost = activity ? activityCost(machine, *inputs)
-                              : machine.isTimed
-                                  ? Result<CostReport>(machine.cost)
-                                  : machine.simulator->time();
+    Result<CostReport> cost =
+        activity ? activityCost(machine, *inputs)
+        : machine.isTimed && !*timedSamples
+            ? Result<CostReport>(machine.cost)
+            : machine.simulator->time(/*criticalPath=*/false, *timedSamples);
     if (!cost)
       return cost.takeError();
     addCost(output.json, *machine.program, *cost);

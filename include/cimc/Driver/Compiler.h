@@ -139,10 +139,6 @@ std::vector<ModelIO> programIO(const SplitProgram &program, bool outputs);
 /// Megabytes (10^6 bytes) this process has had in memory at most.
 double peakMemoryMB();
 
-/// The MLIR bytecode file that is being read, empty at any other time: what a
-/// fatal error of LLVM is to be blamed on.
-std::string &bytecodeBeingRead();
-
 } // namespace cimc
 
 #endif // CIMC_DRIVER_COMPILER_H
