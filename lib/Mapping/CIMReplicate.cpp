@@ -72,6 +72,7 @@ private:
   int64_t macrosOf(const Layer &layer) const;
   void insertRelays();
   void insertSenders();
+  void spreadWaitingRows();
   void removeRelays();
   Choice choose(Layers &layers, double targetNs) const;
   void use(Layers &layers, const Choice &choice) const;
@@ -202,6 +203,41 @@ void Replicator::insertSenders() {
   }
 }
 
+/// Where more rows of an operand wait than a core has room for, as in a
+/// residual connection around an attention, and a row is one pixel, which
+/// cannot be shared out, its channels become pixels there.
+void Replicator::spreadWaitingRows() {
+  StreamGraph graph(function, model);
+  int64_t limit = chip.memoryBytes() / kLargestPart;
+  for (auto [op, item] : llvm::zip(graph.ops, graph.items)) {
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    Extents map(op->getResult(0));
+    bool isAlike = llvm::all_of(op->getOperands(), [&](Value operand) {
+      return cast<RankedTensorType>(operand.getType()).getShape() ==
+             type.getShape();
+    });
+    if (item.load.leastBytes <= limit || op->getNumOperands() < 2 ||
+        map.pixels != 1 || !isAlike || !isPixelwise(op))
+      continue;
+    int64_t parts = item.load.leastBytes / limit + 1;
+    while (parts < map.channels && map.channels % parts)
+      ++parts;
+    int64_t shape[] = {map.rows, parts, map.channels / parts};
+    OpBuilder builder(op);
+    auto reshaped = [&](Value value, ArrayRef<int64_t> to) -> Value {
+      auto like = cast<RankedTensorType>(value.getType());
+      return cimc::cim::ReshapeOp::create(builder, op->getLoc(), like.clone(to),
+                                          value, IntegerAttr());
+    };
+    for (OpOperand &operand : op->getOpOperands())
+      operand.set(reshaped(operand.get(), shape));
+    op->getResult(0).setType(type.clone(shape));
+    builder.setInsertionPointAfter(op);
+    Value merged = reshaped(op->getResult(0), type.getShape());
+    op->getResult(0).replaceAllUsesExcept(merged, merged.getDefiningOp());
+  }
+}
+
 /// Relays that have one reader are none.
 void Replicator::removeRelays() {
   SmallVector<Operation *> relays;
@@ -314,18 +350,28 @@ void Replicator::plan(Layers &layers, func::FuncOp of,
   });
   // Rings that would take most of a core are shared out, as time is.
   for (Layer &layer : layers.list) {
-    auto isLarge = [&] {
+    auto isLarge = [&](auto bytesOf) {
       return llvm::all_of(
                  layer.ops,
                  [&](Operation *op) { return !isa<cimc::cim::MvmOp>(op); }) &&
              llvm::any_of(layer.ops, [&](Operation *op) {
-               return layers.load(op, {0, layer.widest()}, layer.rows, {})
-                          .bytes > chip.memoryBytes() / kLargestPart;
+               return bytesOf(layers.load(op, {0, layer.widest()}, layer.rows,
+                                          {})) >
+                      chip.memoryBytes() / kLargestPart;
              });
     };
-    while (layer.canCut && !layer.isSum && layer.copies < layer.pixels &&
-           isLarge())
+    if (!layer.canCut || layer.isSum)
+      continue;
+    while (layer.copies < layer.pixels &&
+           isLarge([](const Load &load) { return load.bytes; }))
       ++layer.copies;
+    // Of rows taken in turn a ring holds so many fewer, down to what it needs.
+    while (layer.canTakeTurns && layer.phases < layer.rows &&
+           isLarge([&](const Load &load) {
+             int64_t bytes = load.bytes / layer.phases;
+             return bytes > load.leastBytes ? bytes : 0;
+           }))
+      ++layer.phases;
   }
 }
 
@@ -422,6 +468,7 @@ LogicalResult Replicator::run(bool latency) {
   // Where cores share a port, starting products is slower than sending.
   if (!latency && chip.tile.issue_ns == 0)
     insertSenders();
+  spreadWaitingRows();
   Layers layers(function, model);
   if (failed(readCopies(layers)))
     return failure();

@@ -45,10 +45,11 @@ Layers::Layers(func::FuncOp function, const LoadModel &model)
         index = found->second;
     } else if (isPixelwise(&op)) {
       // Beside what it reads, where nothing else reads that.
-      for (Value operand : op.getOperands())
-        if (Operation *producer = operand.getDefiningOp();
-            producer && operand.hasOneUse() && of(producer) >= 0 &&
-            list[of(producer)].canCut && fits(of(producer), out))
+      for (OpOperand &operand : op.getOpOperands())
+        if (Operation *producer = operand.get().getDefiningOp();
+            producer && !isMatrix(operand) && operand.get().hasOneUse() &&
+            of(producer) >= 0 && list[of(producer)].canCut &&
+            fits(of(producer), out))
           index = std::max(index, of(producer));
     }
     if (index < 0) {
@@ -206,9 +207,12 @@ void Layers::cut(Layer &layer) {
           continue;
         }
         PixelRange read = pixelsRead(op, operand.getOperandNumber(), range);
-        // A window finds its rows by itself; a row that serves all stays.
+        // A window finds its rows by itself; a row that serves all stays, and
+        // so does a matrix that does.
+        auto product = dyn_cast<cim::MatMulF32Op>(op);
         bool takesTurns = layer.phases > 1 &&
                           !(window && operand.getOperandNumber() == 0) &&
+                          !(isMatrix(operand) && product.getShared()) &&
                           Extents(operand.get()).rows == layer.rows;
         operands.push_back(slice(operand.get(), read, takesTurns ? phase : -1));
         if (operand.getOperandNumber() == 0)

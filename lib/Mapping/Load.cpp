@@ -49,7 +49,13 @@ bool isPixelwise(Operation *op) {
            op->getOperand(0).getType() == op->getResult(0).getType();
   return isa<cim::SumOp, cim::RequantizeOp, cim::AddOp, cim::MulOp,
              cim::LookupOp, cim::SoftmaxOp, cim::SoftmaxF32Op, cim::QuantizeOp,
-             cim::DequantizeOp, cim::MapOp, cim::DigitsOp, cim::CombineOp>(op);
+             cim::DequantizeOp, cim::MapOp, cim::DigitsOp, cim::CombineOp,
+             cim::MatMulF32Op>(op);
+}
+
+bool isMatrix(OpOperand &operand) {
+  return operand.getOperandNumber() == 1 &&
+         isa<cim::MatMulF32Op>(operand.getOwner());
 }
 
 bool isBeside(OpOperand &operand) {
@@ -67,6 +73,8 @@ cim::WindowAttr windowOf(Operation *op) {
 
 PixelRange pixelsRead(Operation *op, unsigned operand, PixelRange range) {
   int64_t pixels = Extents(op->getOperand(operand)).pixels;
+  if (isMatrix(op->getOpOperand(operand)))
+    return {0, pixels};
   cim::WindowAttr window = windowOf(op);
   if (!window)
     return pixels == 1 ? PixelRange{0, 1} : range;

@@ -77,6 +77,8 @@ bool isGlue(mlir::Operation *op);
 /// Whether each pixel of the result is made of the same pixel of the operands,
 /// or of the only one they have.
 bool isPixelwise(mlir::Operation *op);
+/// Whether it is a matrix of which every pixel of the result reads all.
+bool isMatrix(mlir::OpOperand &operand);
 
 /// Whether the operation follows the one that makes the operand on the same
 /// core: each pixel passes once, and to it only.

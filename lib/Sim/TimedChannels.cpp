@@ -45,7 +45,10 @@ void TimedRun::addChannels() {
                         producers.size(),
                         consumed.size()});
     for (const RowPhase &phase : info.phases)
-      producers.push_back({phase.first, -1, phase.first, phase});
+      producers.push_back(
+          {phase.first,
+           lastInSlot(phase.first, phase.first, record.rows, record.slots),
+           phase.first, phase});
     consumed.resize(consumed.size() + record.consumers, 0);
   }
 }

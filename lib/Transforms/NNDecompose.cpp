@@ -141,7 +141,20 @@ Value decompose(nn::AttentionOp op) {
   Value key = repeatHeads(b, op.getKey(), query[1]);
   Value value = repeatHeads(b, op.getValue(), query[1]);
   Dims form = {query[0], query[1], query[2], dimsOf(key)[2]};
-  Value scores = b.matmul(op.getQuery(), key, form, /*transposeB=*/true);
+  Value a = op.getQuery(), bias = op.getBias();
+  // A head by itself has no leading axes: its matrices then pass row by row.
+  if (query[0] * query[1] == 1) {
+    auto matrix = [&](Value v) {
+      return b.reshape(v, Dims(ArrayRef<int64_t>(dimsOf(v)).take_back(2)));
+    };
+    a = matrix(a);
+    key = matrix(key);
+    value = matrix(value);
+    if (bias && dimsOf(bias).size() > 2)
+      bias = matrix(bias);
+    form = {form[2], form[3]};
+  }
+  Value scores = b.matmul(a, key, form, /*transposeB=*/true);
   scores = b.binary<nn::MulOp>(scores, b.scalar(op.getScale().convertToFloat()),
                                form);
   if (float cap = op.getSoftcap().convertToFloat(); cap != 0.0f) {
@@ -149,11 +162,12 @@ Value decompose(nn::AttentionOp op) {
     scores = b.unary<nn::TanhOp>(scores);
     scores = b.binary<nn::MulOp>(scores, b.scalar(cap), form);
   }
-  if (op.getBias())
-    scores = b.binary<nn::AddOp>(scores, op.getBias(), form);
+  if (bias)
+    scores = b.binary<nn::AddOp>(scores, bias, form);
+  auto last = static_cast<int64_t>(form.size()) - 1;
   Value weights =
-      nn::SoftmaxOp::create(b.builder, b.loc, scores.getType(), scores, 3);
-  if (op.getBias() && !isFinite(op.getBias())) {
+      nn::SoftmaxOp::create(b.builder, b.loc, scores.getType(), scores, last);
+  if (bias && !isFinite(op.getBias())) {
     // A row whose every key is forbidden.
     Type truth = IntegerType::get(op.getContext(), 1);
     Value undefined =
@@ -161,8 +175,10 @@ Value decompose(nn::AttentionOp op) {
     weights = nn::WhereOp::create(b.builder, b.loc, weights.getType(),
                                   undefined, b.scalar(0.0f), weights);
   }
-  return b.matmul(weights, value, dimsOf(op.getResult()),
-                  /*transposeB=*/false);
+  Dims result = form;
+  result.back() = dimsOf(value).back();
+  return b.reshape(b.matmul(weights, value, result, /*transposeB=*/false),
+                   dimsOf(op.getResult()));
 }
 
 Value decompose(nn::RotaryEmbeddingOp op) {

@@ -22,6 +22,19 @@ def NNUnfoldConvolutions : Pass<"nn-unfold-convolutions", "::mlir::ModuleOp"> {
   let dependentDialects = ["::cimc::nn::NNDialect"];
 }
 
+def NNSplitHeads : Pass<"nn-split-heads", "::mlir::ModuleOp"> {
+  let summary = "attention over several heads becomes one operation a head";
+  let description = [{
+    Where queries, keys and values are the results of weighted operations whose
+    columns are the heads, reshaped and transposed for an `nn.attention` alone, and
+    its result is put together the same way, every head gets columns of its own and an
+    `nn.attention` of its own: what makes it is next to it, and it passes row by row.
+    Putting the heads apart behind one matrix would copy the whole feature map in
+    the memory of one core.
+  }];
+  let dependentDialects = ["::cimc::nn::NNDialect"];
+}
+
 def NNPartition : Pass<"nn-partition", "::mlir::ModuleOp"> {
   let summary = "cuts a network larger than the chip into parts that fit it";
   let description = [{

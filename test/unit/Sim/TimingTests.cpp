@@ -66,6 +66,57 @@ TEST_CASE("time is deterministic and independent of data") {
   }
 }
 
+/// Four streams take the eight rows of the input in turn and send them to the
+/// host's ring of two; the first waits until it has seen all of them.
+static Program takingTurns() {
+  Program p;
+  constexpr int rows = 8, bytes = 16, phases = 4;
+  CoreBuilder b(0);
+  uint32_t address = b.allocate(rows * bytes);
+  uint32_t in = addChannel(p, 0, address, bytes, rows, rows, 1, phases);
+  uint32_t out = addChannel(p, -1, 0, bytes, 2, rows, phases);
+  addIO(p, "x", false, DType::I8, {1, bytes, rows, 1}, {0, 2, 3, 1}, {in});
+  addIO(p, "y", true, DType::I8, {1, bytes, rows, 1}, {0, 2, 3, 1}, {out});
+  uint16_t view = b.view(address, {rows, 1, bytes}, I8, rows);
+  for (uint16_t phase = 0; phase < phases; ++phase) {
+    Stream &s = b.stream("turn");
+    emitLoop(s, rows / phases);
+    emitWait(s, in, phase == 0 ? constant(rows) : affine(phase + 1, phases),
+             phase);
+    isa::Send send;
+    send.channel = out;
+    send.producer = phase;
+    send.src = view;
+    send.row = affine(phase, phases);
+    send.pitch = bytes;
+    send.first = phase;
+    send.skipped = phases - 1;
+    s.instructions.push_back(send);
+    emitNext(s);
+    emitFree(s, in, constant(rows), phase);
+    emitHalt(s);
+  }
+  p.cores.push_back(b.core);
+  return p;
+}
+
+TEST_CASE("who takes rows in turn waits for the first row's slot, too") {
+  Program p = takingTurns();
+  Status status = verify(p);
+  INFO((status ? std::string() : status.error().message));
+  REQUIRE(bool(status));
+  Simulator simulator(p);
+  std::mt19937 random(9);
+  HostTensor x = randomTensor(random, DType::I8, {1, 16, 8, 1});
+  auto untimed = simulator.run({x});
+  CostReport report;
+  auto timed = simulator.runTimed({x}, report);
+  REQUIRE(untimed);
+  REQUIRE(timed);
+  CHECK((*untimed)[0].data == x.data);
+  CHECK((*timed)[0].data == x.data);
+}
+
 TEST_CASE("energy is conserved and bounds hold") {
   SmallNetwork net;
   CostReport r = *Simulator(net.program).time();
