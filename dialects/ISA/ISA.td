@@ -30,6 +30,11 @@ def ISA_Dialect : Dialect {
     blocks while the ring is full, a consumer while rows are missing, so
     results do not depend on timing. Data operands are *views*: descriptors of
     rows x pixels x channels in core memory, possibly a ring.
+
+    Before its first sample a program is set up: every core runs its *setup*
+    once, in order, which writes weights into arrays and constants into core
+    memory. Streams run for every sample and have no instruction that does
+    either, so nothing is programmed in steady state.
   }];
 }
 
@@ -76,7 +81,7 @@ def ISA_ProgramOp : Op<ISA_Dialect, "program", [Symbol, SingleBlock, NoTerminato
 }
 def ISA_CoreOp : Op<ISA_Dialect, "core", [SingleBlock, NoTerminator, NoRegionArguments]> {
   let summary = "descriptors, constants and streams of core `id`";
-  let description = [{ Holds `isa.view`, `isa.window`, `isa.pattern`, `isa.data`, `isa.program_macro`
+  let description = [{ Holds `isa.view`, `isa.window`, `isa.pattern`, `isa.data`, `isa.cells`, `isa.setup`
     and `isa.stream` operations. Ids are chiplet-major. }];
   let arguments = (ins I64Attr:$id);
   let regions = (region SizedRegion<1>:$body);
@@ -89,19 +94,26 @@ def ISA_StreamOp : Op<ISA_Dialect, "stream", [SingleBlock, NoTerminator, NoRegio
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$name attr-dict-with-keyword $body";
 }
+def ISA_SetupOp : Op<ISA_Dialect, "setup", [SingleBlock, NoTerminator, NoRegionArguments]> {
+  let summary = "what a core does once, before the first sample";
+  let description = [{ Holds `isa.load_data` and `isa.program_macro` operations, which count the core's `isa.data` and
+    `isa.cells` operations from 0 in their order. }];
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "attr-dict-with-keyword $body";
+}
 def ISA_DataOp : Op<ISA_Dialect, "data", []> {
-  let summary = "constants placed in core memory at `address` before the first sample";
+  let summary = "constants for core memory at `address`, loaded by `isa.load_data`";
   let arguments = (ins I64Attr:$address, ElementsAttr:$value);
   let assemblyFormat = "$address $value attr-dict";
 }
 def ISA_CellsOp : Op<ISA_Dialect, "cells", []> {
-  let summary = "weights programmed into cells before the first sample";
+  let summary = "weights for the cells of a macro, written by `isa.program_macro`";
   let description = [{
-    `value` is [rows, columns] integers of `bits` bits, written to macro
-    `macro` from cell row `row` and weight column `column` on. In the container
+    `value` is [rows, columns] integers of `bits` bits, for the cells of one
+    macro from cell row `row` and weight column `column` on. In the container
     they are stored as bit planes, the way the cells hold them.
   }];
-  let arguments = (ins I64Attr:$macro, I64Attr:$row, I64Attr:$column, I64Attr:$bits, ElementsAttr:$value);
+  let arguments = (ins I64Attr:$row, I64Attr:$column, I64Attr:$bits, ElementsAttr:$value);
   let assemblyFormat = "attr-dict $value";
 }
 def ISA_IOOp : Op<ISA_Dialect, "io", []> {
@@ -212,6 +224,31 @@ def ISA_SendOp : ISA_Record<"send", 0x17, [
     message (multicast): it passes the sender's port and every link once and forks where the ways part.
     One whose ring is full when the first of them starts is a message of its own, sent when it is not.
     A row of the ring is there when all producers have passed it. }];
+}
+
+//===----------------------------------------------------------------------===//
+// Setup
+//===----------------------------------------------------------------------===//
+
+// Opcodes 0x08 to 0x0f: executed once, before the first sample.
+def ISA_LoadDataOp : ISA_Record<"load_data", 0x08, [
+    Unsigned<"block", 32, "the first of the core's blocks of data, counted from 0 in their order">,
+    Unsigned<"blocks", 32, "blocks">]> {
+  let summary = "copies constants into core memory, each block to its own address";
+  let description = [{ They come from the chiplet's DRAM, where the program lies when its setup begins, or from the
+    host where the chip has no DRAM (`dram.size_mb`). The setup goes on when they are there. Every block is loaded once. }];
+}
+def ISA_ProgramMacroOp : ISA_Record<"program_macro", 0x09, [
+    Unsigned<"macro", 8, "one of the core's">,
+    Unsigned<"block", 32, "the first of the core's blocks of weights, counted from 0 in their order">,
+    Unsigned<"blocks", 32, "blocks; each says from which row and column on it lies, and has bits of its own width">]> {
+  let summary = "writes blocks of weights into the cells of one macro, with verification";
+  let description = [{ `macro.write_parallel_cells` cells at a time get `macro.write_loops` pulses of `macro.write_pulse_ns`,
+    each followed by a verifying read of `macro.write_verify_ns` (profile `fast`: `macro.fast_write_...`); check bits are
+    written too. At most `macro.write_parallel_macros` macros of a chiplet are written at once, and the setup waits for
+    its turn. The bits come from the host while they are written, and the setup goes on as soon as writing has begun; it is over
+    when all macros are written. A macro is programmed once at most, and every block once. Cells of no block are not
+    written, and no `mvm` reads them. }];
 }
 
 //===----------------------------------------------------------------------===//

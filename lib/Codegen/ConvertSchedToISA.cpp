@@ -57,8 +57,8 @@ namespace {
 struct CoreSection {
   isa::CoreOp op;
   OpBuilder descriptors, streams;
-  int64_t views = 0;
-  bool hasStreams = false;
+  int64_t views = 0, dataBlocks = 0;
+  std::map<int64_t, SmallVector<sched::CellsOp>> cells; ///< by macro
   llvm::MapVector<Attribute, int64_t> windows, patterns;
 
   CoreSection(OpBuilder &builder, Location loc, int64_t id)
@@ -67,7 +67,6 @@ struct CoreSection {
     OpBuilder::InsertionGuard guard(builder);
     Block *block = builder.createBlock(&op.getBody());
     streams.setInsertionPointToEnd(block);
-    // Descriptors stay before the first stream.
     descriptors.setInsertionPointToEnd(block);
   }
 };
@@ -121,6 +120,8 @@ private:
         if (!mlir::isa<sched::StreamOp>(op) &&
             failed(convertMemory(op, section)))
           return failure();
+      if (failed(convertSetup(source.getLoc(), section)))
+        return failure();
       for (Operation *op : ops)
         if (auto stream = dyn_cast<sched::StreamOp>(op))
           if (failed(convertStream(stream, section)))
@@ -170,10 +171,11 @@ private:
       if (succeeded(address))
         isa::DataOp::create(section.descriptors, op->getLoc(), *address,
                             data.getValue());
+      ++section.dataBlocks;
       return address;
     }
     if (auto cells = dyn_cast<sched::CellsOp>(op))
-      return convertCells(cells, section);
+      section.cells[cells.getMacro()].push_back(cells);
     return success();
   }
 
@@ -224,18 +226,37 @@ private:
         RankedTensorType::get({rows, columns}, section.descriptors.getI8Type()),
         (op.getWeights() + "_cells").str(),
         HeapAsmResourceBlob::allocateAndCopyWithAlign(tile, 1));
-    isa::CellsOp::create(section.descriptors, op.getLoc(), op.getMacro(),
-                         op.getRow(), 0, weights.getBits(), value);
+    isa::CellsOp::create(section.descriptors, op.getLoc(), op.getRow(), 0,
+                         weights.getBits(), value);
+    return success();
+  }
+
+  /// The blocks of weights, macro by macro, and what writes them; one
+  /// instruction for all constants and one for each macro.
+  LogicalResult convertSetup(Location loc, CoreSection &section) {
+    auto setup = isa::SetupOp::create(section.streams, loc);
+    // Windows and patterns are found in the streams but stand before them.
+    section.descriptors.setInsertionPoint(setup);
+    OpBuilder code(loc.getContext());
+    code.createBlock(&setup.getBody());
+    if (section.dataBlocks > 0)
+      isa::LoadDataOp::create(code, loc, 0, section.dataBlocks);
+    int64_t block = 0;
+    for (auto &[macro, list] : section.cells) {
+      for (sched::CellsOp cells : list)
+        if (failed(convertCells(cells, section)))
+          return failure();
+      auto blocks = static_cast<int64_t>(list.size());
+      isa::ProgramMacroOp::create(code, list.front().getLoc(), macro, block,
+                                  blocks);
+      block += blocks;
+    }
     return success();
   }
 
   LogicalResult convertStream(sched::StreamOp op, CoreSection &section) {
     auto stream =
         isa::StreamOp::create(section.streams, op.getLoc(), op.getLayer());
-    // Windows and patterns are found in the streams but stand before them.
-    if (!section.hasStreams)
-      section.descriptors.setInsertionPoint(stream);
-    section.hasStreams = true;
     OpBuilder code(op.getContext());
     code.createBlock(&stream.getBody());
     if (failed(convertBlock(op.getBody().front(), code, section)))

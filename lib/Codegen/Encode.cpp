@@ -126,8 +126,12 @@ private:
                              codegen::rawBytes(data.getValue())});
       } else if (auto cells = dyn_cast<cimc::isa::CellsOp>(inner)) {
         core.cells.push_back(block(cells));
+      } else if (auto setup = dyn_cast<cimc::isa::SetupOp>(inner)) {
+        status = instructions(setup.getBody(), core.setup);
       } else if (auto stream = dyn_cast<cimc::isa::StreamOp>(inner)) {
-        status = instructions(stream, core);
+        core.streams.push_back({stream.getName().str(), {}});
+        status =
+            instructions(stream.getBody(), core.streams.back().instructions);
       }
       if (!status)
         return status;
@@ -139,7 +143,6 @@ private:
   CellBlock block(cimc::isa::CellsOp op) {
     auto type = op.getValue().getShapedType();
     CellBlock cells;
-    cells.macro = static_cast<uint16_t>(op.getMacro());
     cells.row = static_cast<uint16_t>(op.getRow());
     cells.column = static_cast<uint16_t>(op.getColumn());
     cells.rows = static_cast<uint16_t>(type.getDimSize(0));
@@ -150,24 +153,23 @@ private:
     return cells;
   }
 
-  Status instructions(cimc::isa::StreamOp op, CoreProgram &core) {
-    Stream stream;
-    stream.layer = op.getName().str();
-    for (Operation &inner : op.getBody().front()) {
+  /// Those of a stream or a setup.
+  template <typename T> Status instructions(Region &body, std::vector<T> &to) {
+    for (Operation &inner : body.front()) {
       std::string mnemonic = inner.getName().stripDialect().str();
       const cimc::isa::RecordInfo *info = cimc::isa::findRecord(mnemonic);
-      stream.instructions.emplace_back();
-      cimc::isa::Instruction &instruction = stream.instructions.back();
-      if (!info || !cimc::isa::makeInstruction(*info, instruction))
-        return Error{ExitCode::Internal, "'" + mnemonic + "' at " +
-                                             describe(inner.getLoc()) +
-                                             " is not an instruction"};
+      to.emplace_back();
+      if (!info || !cimc::isa::makeInstruction(*info, to.back()))
+        return Error{ExitCode::Internal,
+                     "'" + mnemonic + "' at " + describe(inner.getLoc()) +
+                         " is not an instruction of '" +
+                         inner.getParentOp()->getName().getStringRef().str() +
+                         "'"};
       Status status =
-          fillRecord(&inner, *info, cimc::isa::addressOf(instruction));
+          fillRecord(&inner, *info, cimc::isa::addressOf(to.back()));
       if (!status)
         return status;
     }
-    core.streams.push_back(std::move(stream));
     return {};
   }
 

@@ -19,7 +19,8 @@ using namespace cimc;
 namespace {
 struct CoreUse {
   int64_t id = 0, arrays = 0, cells = 0, streams = 0, instructions = 0;
-  int64_t memory = 0; ///< bytes up to the last one used
+  int64_t setup = 0, constants = 0; ///< instructions, bytes
+  int64_t memory = 0;               ///< bytes up to the last one used
   std::vector<std::string> layers;
 };
 } // namespace
@@ -37,14 +38,17 @@ static std::vector<CoreUse> coreUses(const Program &program) {
     use.id = core.id;
     use.memory = channelEnd.count(core.id) ? channelEnd[core.id] : 0;
     std::set<int64_t> macros;
-    for (const CellBlock &block : core.cells) {
-      macros.insert(block.macro);
-      use.cells += int64_t(block.rows) * block.columns * block.bits;
-    }
+    eachProgrammed(core, [&](uint16_t macro, const CellBlock &block) {
+      macros.insert(macro);
+      use.cells += block.cells();
+    });
     use.arrays = int64_t(macros.size());
-    for (const DataBlock &block : core.data)
+    use.setup = int64_t(core.setup.size());
+    eachLoaded(core, [&](const DataBlock &block) {
+      use.constants += int64_t(block.bytes.size());
       use.memory = std::max(use.memory, int64_t(block.address) +
                                             int64_t(block.bytes.size()));
+    });
     for (const isa::View &view : core.views)
       use.memory =
           std::max(use.memory, int64_t(view.address) +
@@ -75,9 +79,11 @@ static std::vector<std::string> layerNames(const std::vector<CoreUse> &uses) {
 std::string cimc::inspect(const Program &program, int64_t programBytes) {
   const ChipSpec &chip = program.chip;
   std::vector<CoreUse> uses = coreUses(program);
-  int64_t cells = 0;
-  for (const CoreUse &use : uses)
+  int64_t cells = 0, constants = 0;
+  for (const CoreUse &use : uses) {
     cells += use.cells;
+    constants += use.constants;
+  }
   int64_t macroCells = chip.macro.rows * chip.macro.columns;
   std::string text = fmt::format(
       "model    {}\nchip     {}\nprogram  {} bytes, {} instructions, {} "
@@ -89,6 +95,10 @@ std::string cimc::inspect(const Program &program, int64_t programBytes) {
       program.macrosUsed()
           ? 100.0 * double(cells) / double(program.macrosUsed() * macroCells)
           : 0.0);
+  text += fmt::format("setup    {} instructions: {} arrays programmed, {} "
+                      "bytes of constants loaded\n",
+                      grouped(program.setupCount()), program.macrosUsed(),
+                      grouped(constants));
   for (const Network &network : program.networks)
     text += fmt::format("network  {}: {} cores\n", network.name,
                         network.cores.size());
@@ -125,6 +135,8 @@ Json cimc::inspectJson(const Program &program, int64_t programBytes) {
                      {"memory_bytes", use.memory},
                      {"streams", use.streams},
                      {"instructions", use.instructions},
+                     {"setup_instructions", use.setup},
+                     {"constant_bytes", use.constants},
                      {"layers", use.layers}});
   Json networks = Json::array();
   for (const Network &network : program.networks)
@@ -134,6 +146,7 @@ Json cimc::inspectJson(const Program &program, int64_t programBytes) {
               {"chip", program.chip.name},
               {"program_bytes", programBytes},
               {"instructions", program.instructionCount()},
+              {"setup_instructions", program.setupCount()},
               {"channels", program.channels.size()},
               {"arrays_used", program.macrosUsed()},
               {"arrays_total", program.chip.macros()},

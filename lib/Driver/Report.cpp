@@ -121,10 +121,11 @@ static int64_t chipletsUsed(const Program &program) {
 }
 
 static std::string programmingText(const CostReport &cost) {
-  return fmt::format(
-      "takes {} and {} (profile 'fast': {} and {})",
-      withUnit(cost.program_ns, "s"), withUnit(cost.program_nj, "J"),
-      withUnit(cost.fast_program_ns, "s"), withUnit(cost.fast_program_nj, "J"));
+  return fmt::format("takes {} and {} (profile 'fast': {} and {})",
+                     withUnit(cost.setup.writing_ns, "s"),
+                     withUnit(cost.setup.writing_nj, "J"),
+                     withUnit(cost.fast_setup.writing_ns, "s"),
+                     withUnit(cost.fast_setup.writing_nj, "J"));
 }
 
 std::string cimc::summary(const Program &program, const CostReport &cost,
@@ -180,6 +181,13 @@ std::string cimc::summary(const Program &program, const CostReport &cost,
        fmt::format("{} instructions, {}", grouped(program.instructionCount()),
                    sizeText(programBytes)));
   line("weights", "writing all arrays once " + programmingText(cost));
+  line("setup",
+       fmt::format("{} instructions; with weights and constants brought to the "
+                   "chip {} and {} (profile 'fast': {} and {})",
+                   grouped(program.setupCount()), withUnit(cost.setup.ns, "s"),
+                   withUnit(cost.setup.nj, "J"),
+                   withUnit(cost.fast_setup.ns, "s"),
+                   withUnit(cost.fast_setup.nj, "J")));
   std::vector<LayerCost> layers = slowestFirst(cost);
   if (!layers.empty())
     text += "slowest layers: busy time, energy and its share\n";
@@ -224,10 +232,15 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
   json["chiplets_used"] = chipletsUsed(program);
   json["instructions"] = program.instructionCount();
   json["instructions_executed"] = cost.instructions_executed;
-  json["program_arrays_ns"] = cost.program_ns;
-  json["program_arrays_nj"] = cost.program_nj;
-  json["program_arrays_fast_ns"] = cost.fast_program_ns;
-  json["program_arrays_fast_nj"] = cost.fast_program_nj;
+  json["program_arrays_ns"] = cost.setup.writing_ns;
+  json["program_arrays_nj"] = cost.setup.writing_nj;
+  json["program_arrays_fast_ns"] = cost.fast_setup.writing_ns;
+  json["program_arrays_fast_nj"] = cost.fast_setup.writing_nj;
+  json["setup_instructions"] = program.setupCount();
+  json["setup_ns"] = cost.setup.ns;
+  json["setup_nj"] = cost.setup.nj;
+  json["setup_fast_ns"] = cost.fast_setup.ns;
+  json["setup_fast_nj"] = cost.fast_setup.nj;
   json["reads_per_cell"] = cost.reads_per_cell;
   Json layers = Json::array();
   for (const LayerCost &layer : cost.layers)

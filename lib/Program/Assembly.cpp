@@ -64,6 +64,11 @@ static void printBytes(std::string &out, const std::vector<T> &bytes) {
   }
 }
 
+template <typename T> static std::string formatted(const T &instruction) {
+  return isa::formatRecord(isa::infoOf(instruction),
+                           isa::addressOf(instruction));
+}
+
 std::string cimc::disassemble(const Program &program, bool complete) {
   std::string out = fmt::format("program {} chip={}\n", quoted(program.model),
                                 quoted(program.chip.name));
@@ -102,12 +107,13 @@ std::string cimc::disassemble(const Program &program, bool complete) {
     }
     for (const CellBlock &block : core.cells) {
       out += fmt::format(
-          "  cells macro={} row={} column={} rows={} columns={} bits={}\n",
-          block.macro, block.row, block.column, block.rows, block.columns,
-          block.bits);
+          "  cells row={} column={} rows={} columns={} bits={}\n", block.row,
+          block.column, block.rows, block.columns, block.bits);
       if (complete)
         printBytes(out, block.weights);
     }
+    for (const isa::SetupInstruction &instruction : core.setup)
+      out += "  " + formatted(instruction) + "\n";
     for (size_t s = 0; s < core.streams.size(); ++s) {
       const Stream &stream = core.streams[s];
       out += fmt::format("  stream {} {}\n", s, quoted(stream.layer));
@@ -115,10 +121,7 @@ std::string cimc::disassemble(const Program &program, bool complete) {
       for (const isa::Instruction &instruction : stream.instructions) {
         if (std::holds_alternative<isa::Next>(instruction) && depth > 0)
           --depth;
-        out += std::string(4 + 2 * depth, ' ') +
-               isa::formatRecord(isa::infoOf(instruction),
-                                 isa::addressOf(instruction)) +
-               "\n";
+        out += std::string(4 + 2 * depth, ' ') + formatted(instruction) + "\n";
         if (std::holds_alternative<isa::Loop>(instruction))
           ++depth;
       }
@@ -417,6 +420,16 @@ Status Assembler::readRecord(const isa::RecordInfo &info) {
     return append(core()->windows);
   if (&info == &isa::infoOf<isa::Pattern>())
     return append(core()->patterns);
+  if (info.use == isa::RecordUse::Setup) {
+    // What runs once is not written among what runs for every sample.
+    if (!core()->streams.empty())
+      return fail(fmt::format("'{}' belongs to the setup of a core, before its "
+                              "streams",
+                              info.mnemonic));
+    core()->setup.emplace_back();
+    isa::makeInstruction(info, core()->setup.back());
+    return parse(isa::addressOf(core()->setup.back()));
+  }
   if (core()->streams.empty())
     return fail("it belongs to a stream; 'stream 0 \"NAME\"' must come before");
   auto &code = core()->streams.back().instructions;
@@ -459,16 +472,15 @@ Status Assembler::readLine() {
   }
   if (word == "cells") {
     CellBlock block;
-    if (Status status = readValues(
-            1, {"macro", "row", "column", "rows", "columns", "bits"}, values);
+    if (Status status =
+            readValues(1, {"row", "column", "rows", "columns", "bits"}, values);
         !status)
       return status;
-    for (Status status : {readInteger(values[0], block.macro),
-                          readInteger(values[1], block.row),
-                          readInteger(values[2], block.column),
-                          readInteger(values[3], block.rows),
-                          readInteger(values[4], block.columns),
-                          readInteger(values[5], block.bits)})
+    for (Status status : {readInteger(values[0], block.row),
+                          readInteger(values[1], block.column),
+                          readInteger(values[2], block.rows),
+                          readInteger(values[3], block.columns),
+                          readInteger(values[4], block.bits)})
       if (!status)
         return status;
     core()->cells.push_back(block);

@@ -61,6 +61,17 @@ void getPlanes(const uint8_t *in, CellBlock &block) {
     }
 }
 
+template <typename T>
+void putInstructions(const std::vector<T> &instructions, ByteWriter &out) {
+  std::vector<uint8_t> records;
+  for (const T &instruction : instructions)
+    isa::encodeRecord(isa::infoOf(instruction), isa::addressOf(instruction),
+                      records);
+  out.put(static_cast<uint32_t>(instructions.size()));
+  out.put(static_cast<uint32_t>(records.size()));
+  out.bytes.insert(out.bytes.end(), records.begin(), records.end());
+}
+
 std::vector<uint8_t> writeSection(const Program &program, size_t section) {
   ByteWriter out;
   switch (section) {
@@ -100,16 +111,10 @@ std::vector<uint8_t> writeSection(const Program &program, size_t section) {
         isa::encode(window, out.bytes);
       for (const isa::Pattern &pattern : core.patterns)
         isa::encode(pattern, out.bytes);
+      putInstructions(core.setup, out);
       out.put(static_cast<uint32_t>(core.streams.size()));
-      for (const Stream &stream : core.streams) {
-        std::vector<uint8_t> records;
-        for (const isa::Instruction &instruction : stream.instructions)
-          isa::encodeRecord(isa::infoOf(instruction),
-                            isa::addressOf(instruction), records);
-        out.put(static_cast<uint32_t>(stream.instructions.size()));
-        out.put(static_cast<uint32_t>(records.size()));
-        out.bytes.insert(out.bytes.end(), records.begin(), records.end());
-      }
+      for (const Stream &stream : core.streams)
+        putInstructions(stream.instructions, out);
     }
     break;
   case 3:
@@ -117,7 +122,7 @@ std::vector<uint8_t> writeSection(const Program &program, size_t section) {
       out.put(static_cast<uint32_t>(core.cells.size()));
       for (const CellBlock &block : core.cells) {
         for (uint16_t field :
-             {block.macro, block.row, block.column, block.rows, block.columns})
+             {block.row, block.column, block.rows, block.columns})
           out.put(field);
         out.put(block.bits);
         out.put(uint8_t(0));
@@ -217,9 +222,14 @@ private:
   template <typename Record>
   Status readRecords(size_t section, ByteReader &in, uint32_t count,
                      std::vector<Record> &out);
+  /// Those of the setup or of a stream; `of` names which.
+  template <typename T>
+  Status readInstructions(ByteReader &in, const std::string &of,
+                          std::vector<T> &out);
 
   const std::string &origin;
   Program program;
+  uint64_t instructions = 0; ///< read so far
 };
 
 template <typename Record>
@@ -276,60 +286,68 @@ Status ContainerReader::readMeta(ByteReader &in) {
   return {};
 }
 
+template <typename T>
+Status ContainerReader::readInstructions(ByteReader &in, const std::string &of,
+                                         std::vector<T> &out) {
+  auto count = in.get<uint32_t>(), bytes = in.get<uint32_t>();
+  const uint8_t *records = in.take(bytes);
+  if (!records)
+    return {};
+  instructions += count;
+  if (count > bytes || instructions > maxInstructions)
+    return fail(2, fmt::format("{}: {} instructions in {} bytes (at most {} in "
+                               "all)",
+                               of, count, bytes, maxInstructions));
+  out.resize(count);
+  size_t at = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    auto where = [&] { return fmt::format("{}, instruction {}: ", of, i); };
+    if (at >= bytes)
+      return fail(2, where() + "missing");
+    const isa::RecordInfo *info = isa::findRecord(records[at]);
+    if (!info || info->use == isa::RecordUse::Descriptor)
+      return fail(2, where() + fmt::format("{:#04x} is not the opcode of an "
+                                           "instruction",
+                                           records[at]));
+    if (!isa::makeInstruction(*info, out[i]))
+      return fail(2, where() + info->mnemonic +
+                         (info->use == isa::RecordUse::Setup
+                              ? " belongs to a setup, which runs once; a "
+                                "stream runs for every sample"
+                              : " belongs to a stream"));
+    if (Status status = isa::decodeRecord(*info, records + at, bytes - at,
+                                          isa::addressOf(out[i]));
+        !status)
+      return fail(2, where() + status.error().message);
+    at += info->bytes;
+  }
+  if (at != bytes)
+    return fail(2, fmt::format("{}: {} bytes follow its last instruction", of,
+                               bytes - at));
+  return {};
+}
+
 Status ContainerReader::readCores(ByteReader &in) {
-  program.cores.resize(in.count(20));
-  uint64_t instructions = 0;
+  program.cores.resize(in.count(28));
   for (CoreProgram &core : program.cores) {
     core.id = in.get<uint32_t>();
     auto views = in.get<uint32_t>(), windows = in.get<uint32_t>(),
          patterns = in.get<uint32_t>();
-    for (Status status : {readRecords(2, in, views, core.views),
-                          readRecords(2, in, windows, core.windows),
-                          readRecords(2, in, patterns, core.patterns)})
+    for (Status status :
+         {readRecords(2, in, views, core.views),
+          readRecords(2, in, windows, core.windows),
+          readRecords(2, in, patterns, core.patterns),
+          readInstructions(in, fmt::format("core {}, setup", core.id),
+                           core.setup)})
       if (!status)
         return status;
     core.streams.resize(in.count(8));
-    for (size_t s = 0; s < core.streams.size(); ++s) {
-      Stream &stream = core.streams[s];
-      auto count = in.get<uint32_t>(), bytes = in.get<uint32_t>();
-      const uint8_t *records = in.take(bytes);
-      if (!records)
-        break;
-      instructions += count;
-      if (count > bytes || instructions > maxInstructions)
-        return fail(2, fmt::format("core {}, stream {}: {} instructions in {} "
-                                   "bytes (at most {} in all)",
-                                   core.id, s, count, bytes, maxInstructions));
-      stream.instructions.resize(count);
-      size_t at = 0;
-      for (uint32_t i = 0; i < count; ++i) {
-        auto where = [&] {
-          return fmt::format("core {}, stream {}, instruction {}: ", core.id, s,
-                             i);
-        };
-        const isa::RecordInfo *info =
-            at < bytes ? isa::findRecord(records[at]) : nullptr;
-        if (at >= bytes)
-          return fail(2, where() + "missing");
-        if (!info || info->isDescriptor)
-          return fail(2,
-                      where() + fmt::format("{:#04x} is not the opcode of an "
-                                            "instruction",
-                                            records[at]));
-        isa::makeInstruction(*info, stream.instructions[i]);
-        if (Status status =
-                isa::decodeRecord(*info, records + at, bytes - at,
-                                  isa::addressOf(stream.instructions[i]));
-            !status)
-          return fail(2, where() + status.error().message);
-        at += info->bytes;
-      }
-      if (at != bytes)
-        return fail(2,
-                    fmt::format("core {}, stream {}: {} bytes follow its last "
-                                "instruction",
-                                core.id, s, bytes - at));
-    }
+    for (size_t s = 0; s < core.streams.size() && !in.failed; ++s)
+      if (Status status = readInstructions(
+              in, fmt::format("core {}, stream {}", core.id, s),
+              core.streams[s].instructions);
+          !status)
+        return status;
     if (in.failed)
       break;
   }
@@ -338,10 +356,10 @@ Status ContainerReader::readCores(ByteReader &in) {
 
 Status ContainerReader::readCells(ByteReader &in) {
   for (CoreProgram &core : program.cores) {
-    core.cells.resize(in.count(12));
+    core.cells.resize(in.count(10));
     for (CellBlock &block : core.cells) {
-      for (uint16_t *field : {&block.macro, &block.row, &block.column,
-                              &block.rows, &block.columns})
+      for (uint16_t *field :
+           {&block.row, &block.column, &block.rows, &block.columns})
         *field = in.get<uint16_t>();
       block.bits = in.get<uint8_t>();
       auto zero = in.get<uint8_t>();

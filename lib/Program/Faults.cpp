@@ -83,8 +83,8 @@ MacroDefects cimc::macroDefects(const FaultModel &faults, const ChipSpec &chip,
 std::map<uint16_t, MacroBits> cimc::macroBits(const CoreProgram &core,
                                               const ChipSpec &chip) {
   std::map<uint16_t, MacroBits> macros;
-  for (const CellBlock &block : core.cells) {
-    MacroBits &m = macros[block.macro];
+  eachProgrammed(core, [&](uint16_t macro, const CellBlock &block) {
+    MacroBits &m = macros[macro];
     if (m.bits.empty()) {
       m.rows = chip.macro.rows;
       m.columns = chip.macro.columns;
@@ -104,7 +104,7 @@ std::map<uint16_t, MacroBits> cimc::macroBits(const CoreProgram &core,
           m.position[column] =
               std::max(m.position[column], static_cast<uint8_t>(b));
         }
-  }
+  });
   return macros;
 }
 

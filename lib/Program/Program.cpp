@@ -20,12 +20,19 @@ int64_t Program::instructionCount() const {
   return count;
 }
 
+int64_t Program::setupCount() const {
+  int64_t count = 0;
+  for (const CoreProgram &core : cores)
+    count += static_cast<int64_t>(core.setup.size());
+  return count;
+}
+
 int64_t Program::macrosUsed() const {
   int64_t count = 0;
   for (const CoreProgram &core : cores) {
     std::set<uint16_t> macros;
-    for (const CellBlock &block : core.cells)
-      macros.insert(block.macro);
+    eachProgrammed(
+        core, [&](uint16_t macro, const CellBlock &) { macros.insert(macro); });
     count += static_cast<int64_t>(macros.size());
   }
   return count;

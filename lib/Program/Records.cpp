@@ -132,24 +132,6 @@ const RecordInfo *isa::findRecord(uint8_t opcode) {
   return table[opcode];
 }
 
-const RecordInfo &isa::infoOf(const Instruction &instruction) {
-  return std::visit(
-      [](const auto &record) -> const RecordInfo & {
-        return infoOf<std::decay_t<decltype(record)>>();
-      },
-      instruction);
-}
-
-void *isa::addressOf(Instruction &instruction) {
-  return std::visit([](auto &record) -> void * { return &record; },
-                    instruction);
-}
-
-const void *isa::addressOf(const Instruction &instruction) {
-  return std::visit([](const auto &record) -> const void * { return &record; },
-                    instruction);
-}
-
 void isa::encodeRecord(const RecordInfo &info, const void *record,
                        std::vector<uint8_t> &out) {
   size_t begin = out.size();

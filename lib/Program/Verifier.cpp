@@ -64,7 +64,6 @@ private:
   Status verifyChannels();
   Status verifyIO();
   Status verifyMemory();
-  Status verifyCells(CoreTables &core);
   Status verifyRepairs();
   Status verifyDescriptors(CoreTables &core);
   Status verifyView(const CoreTables &core, const isa::View &view);
@@ -232,53 +231,6 @@ Status Verifier::verifyMemory() {
   return {};
 }
 
-Status Verifier::verifyCells(CoreTables &core) {
-  const auto &macro = program.chip.macro;
-  for (const CellBlock &block : core.core->cells) {
-    auto fail = [&](const std::string &what) {
-      return invalid(fmt::format(
-          "core {}: weights for macro {}, row {}, column "
-          "{}: {}",
-          core.core->id, block.macro, block.row, block.column, what));
-    };
-    if (block.macro >= program.chip.hierarchy.macros_per_core)
-      return fail(fmt::format("a core has {} macros",
-                              program.chip.hierarchy.macros_per_core));
-    if (block.bits < 1 || block.bits > 8)
-      return fail(
-          fmt::format("weights of {} bits; 1 to 8 are possible", block.bits));
-    if (block.rows == 0 || block.columns == 0 ||
-        block.weights.size() != static_cast<size_t>(block.rows) * block.columns)
-      return fail(fmt::format("{} weights for {} x {} cells",
-                              block.weights.size(), block.rows, block.columns));
-    if (block.row + block.rows > macro.rows ||
-        (block.column + block.columns) * int64_t{block.bits} > macro.columns)
-      return fail(fmt::format(
-          "{} x {} weights of {} bits go beyond the {} x {} "
-          "cells of a macro",
-          block.rows, block.columns, block.bits, macro.rows, macro.columns));
-    int low = -(1 << (block.bits - 1)), high = -low - 1;
-    for (int8_t weight : block.weights)
-      if (weight < low || weight > high)
-        return fail(
-            fmt::format("weight {} does not fit {} bits", weight, block.bits));
-    std::vector<const CellBlock *> &others = core.cells[block.macro];
-    for (const CellBlock *other : others) {
-      bool rows = block.row < other->row + other->rows &&
-                  other->row < block.row + block.rows;
-      bool columns = block.column * block.bits <
-                         (other->column + other->columns) * other->bits &&
-                     other->column * other->bits <
-                         (block.column + block.columns) * block.bits;
-      if (rows && columns)
-        return fail(fmt::format("they overlap those at row {}, column {}",
-                                other->row, other->column));
-    }
-    others.push_back(&block);
-  }
-  return {};
-}
-
 Status Verifier::verifyRepairs() {
   const auto &macro = program.chip.macro;
   std::set<std::pair<uint32_t, uint16_t>> seen;
@@ -417,7 +369,7 @@ Status Verifier::run() {
   for (CoreTables &core : tables.byCore) {
     if (Status status = verifyDescriptors(core); !status)
       return status;
-    if (Status status = verifyCells(core); !status)
+    if (Status status = verifySetup(tables, core); !status)
       return status;
     std::vector<StreamUse> uses(core.core->streams.size());
     for (uint32_t s = 0; s < uses.size(); ++s)

@@ -50,7 +50,7 @@ struct CoreTables {
   std::map<uint32_t, const isa::View *> views;
   std::map<uint32_t, const isa::Window *> windows;
   std::map<uint32_t, const isa::Pattern *> patterns;
-  /// Blocks of each macro.
+  /// Blocks of each macro that the setup programs.
   std::map<uint32_t, std::vector<const CellBlock *>> cells;
 };
 
@@ -96,6 +96,11 @@ struct StreamUse {
   std::vector<DramUse> dram;             ///< core and stream are not set
   std::set<uint32_t> consumes, produces; ///< indices of this core's channels
 };
+
+/// The setup of a core: constants are loaded once each, blocks of weights fit
+/// the macro that they are for and are written once each, and no macro is
+/// programmed twice. Fills in `core.cells`, all that streams may read.
+Status verifySetup(const Tables &tables, CoreTables &core);
 
 /// Loops balanced, operands known, addresses inside, for one stream. Adds what
 /// it uses to `use`.

@@ -126,11 +126,11 @@ void Machine::buildCore(const CoreProgram &source) {
     for (const isa::Instruction &instruction : stream.instructions)
       end = std::max(end, std::visit(ConstantsEnd{core}, instruction));
   core.memoryBytes = end;
-  for (const CellBlock &block : source.cells) {
-    while (core.macros.size() <= block.macro)
+  eachProgrammed(source, [&](uint16_t macro, const CellBlock &block) {
+    while (core.macros.size() <= macro)
       core.macros.push_back(makeCells(program.chip));
-    writeCells(core.macros[block.macro], block);
-  }
+    writeCells(core.macros[macro], block);
+  });
   breakCells(core);
   cores.push_back(std::move(core));
 }
@@ -364,10 +364,11 @@ std::unique_ptr<State> Machine::makeState() const {
   for (const CoreInfo &core : cores) {
     auto bytes = static_cast<size_t>(core.memoryBytes + slackBytes);
     state->memory.push_back({state->arena.allocate(bytes), bytes});
-    for (const DataBlock &block : core.source->data)
+    eachLoaded(*core.source, [&](const DataBlock &block) {
       if (!block.bytes.empty())
         std::memcpy(state->memory.back().data() + block.address,
                     block.bytes.data(), block.bytes.size());
+    });
   }
   state->hostRing.resize(channels.size());
   for (size_t c = 0; c < channels.size(); ++c)

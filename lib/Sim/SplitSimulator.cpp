@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 using namespace cimc;
 
@@ -22,21 +21,19 @@ static int64_t weightBytes(const Program &part) {
   int64_t bits = 0;
   for (const CoreProgram &core : part.cores)
     for (const CellBlock &block : core.cells)
-      bits += int64_t{block.rows} * block.columns * block.bits;
+      bits += block.cells();
   return (bits + 7) / 8;
 }
 
 /// How many parts write the array that most of them use.
 static int64_t writesABatch(const SplitProgram &program) {
   std::map<std::pair<uint32_t, uint16_t>, int64_t> writes;
-  for (const Program &part : program.parts) {
-    std::set<std::pair<uint32_t, uint16_t>> arrays;
+  // A part's setup writes an array once.
+  for (const Program &part : program.parts)
     for (const CoreProgram &core : part.cores)
-      for (const CellBlock &block : core.cells)
-        arrays.insert({core.id, block.macro});
-    for (const auto &array : arrays)
-      ++writes[array];
-  }
+      for (const isa::SetupInstruction &instruction : core.setup)
+        if (const auto *r = std::get_if<isa::ProgramMacro>(&instruction))
+          ++writes[{core.id, r->macro}];
   int64_t most = 0;
   for (const auto &[array, count] : writes)
     most = std::max(most, count);
@@ -64,15 +61,9 @@ BatchCost cimc::batchCost(const SplitProgram &program, const SplitCost &cost,
   double computing = 0;
   for (size_t i = 0; i < program.parts.size(); ++i) {
     const CostReport &part = cost.parts[i];
-    auto bytes = static_cast<double>(weightBytes(program.parts[i]));
-    double linkNs = chip.host.latency_ns + bytes / chip.host.gb_per_s;
-    double ns =
-        std::max(isFast ? part.fast_program_ns : part.program_ns, linkNs);
-    result.writing_ns += ns;
-    // W times ns are nJ.
-    double linkNj = bytes * 8 * chip.host.pj_per_bit * 1e-3;
-    result.writing_nj += (isFast ? part.fast_program_nj : part.program_nj) +
-                         model.withRegulator(linkNj + model.staticPower() * ns);
+    const SetupCost &setup = isFast ? part.fast_setup : part.setup;
+    result.writing_ns += setup.ns;
+    result.writing_nj += setup.nj;
     result.computing_ns += part.latency_ns + (samples - 1) * part.period_ns;
     // Each sample's energy has the rest of one period in it; filling the
     // pipeline takes longer.

@@ -213,9 +213,9 @@ struct TraceEvent {
 /// The events in the Chrome trace format (microseconds).
 std::string traceJson(const std::vector<TraceEvent> &events);
 
-/// What writing all cells costs, in `report`.
-void addProgramming(const Machine &machine, const CostModel &model,
-                    CostReport &report);
+/// Runs the setup of all cores in time.
+SetupCost setupCost(const Machine &machine, const Costs &costs,
+                    WriteProfile profile);
 
 class CriticalPath;
 

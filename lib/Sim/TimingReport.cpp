@@ -111,7 +111,8 @@ void TimedRun::fill(CostReport &report) {
     report.utilization =
         static_cast<double>(macs) /
         (perMacro * static_cast<double>(macros) * report.period_ns);
-  addProgramming(machine, model, report);
+  report.setup = setupCost(machine, costs, WriteProfile::Foundry);
+  report.fast_setup = setupCost(machine, costs, WriteProfile::Fast);
   // The chain is looked at as long before its end as a sample takes: by then
   // it has come to what holds up all that is behind it.
   if (path && samples >= 2) {

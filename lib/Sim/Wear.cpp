@@ -9,7 +9,6 @@
 #include "Timing.h"
 
 #include <algorithm>
-#include <map>
 
 using namespace cimc;
 
@@ -29,22 +28,4 @@ Wear cimc::wearAt(const ChipSpec &chip, const CostReport &cost,
   wear.warn_years = wear.refresh_years * chip.macro.endurance_warn_writes;
   wear.lifetime_years = wear.refresh_years * chip.macro.endurance_writes;
   return wear;
-}
-
-void sim::addProgramming(const Machine &machine, const CostModel &model,
-                         CostReport &report) {
-  std::map<std::pair<int64_t, uint16_t>, int64_t> macros;
-  for (const CoreInfo &core : machine.cores)
-    for (const CellBlock &block : core.source->cells)
-      macros[{core.source->id, block.macro}] +=
-          int64_t{block.rows} * block.columns * block.bits;
-  std::vector<std::vector<int64_t>> chiplets(model.chip().chiplets());
-  for (const auto &[macro, cells] : macros)
-    chiplets[model.position(macro.first).chiplet].push_back(cells);
-  Cost cost = model.program(chiplets);
-  report.program_ns = cost.ns;
-  report.program_nj = cost.nj;
-  cost = model.program(chiplets, WriteProfile::Fast);
-  report.fast_program_ns = cost.ns;
-  report.fast_program_nj = cost.nj;
 }

@@ -12,11 +12,18 @@
 // CHECK: isa.io "image"
 // CHECK: isa.io "scores"
 // CHECK: isa.core 0
+// CHECK: isa.cells {bits = 8 : i64, column = 0 : i64, row = 0 : i64}
+// CHECK: isa.setup {
+// CHECK-NEXT: isa.load_data {block = 0 : i64, blocks = 1 : i64}
+// CHECK-NEXT: isa.program_macro {block = 0 : i64, blocks = 1 : i64, macro = 0 : i64}
+// CHECK-NEXT: }
 // CHECK: isa.stream "conv"
+// CHECK-NOT: isa.program_macro
 // CHECK: isa.wait
 // CHECK: isa.mvm
 // CHECK: isa.halt
 // CHECK: isa.core 1
+// CHECK: isa.program_macro
 // CHECK: isa.stream "fc"
 module @digits attributes {cim.chip = #chip} {
   cim.weights @conv dense<[[-93, 18, 89, 78, 68, -111, -62, -97], [-1, 67, -12, -7, 39, -30, 74, -74], [-103, -3, -120, 101, 86, -28, -17, 28], [68, 69, -127, 51, -13, -59, 57, 78], [-69, 24, 114, -101, 103, -46, -120, -122], [-121, 39, 11, -125, 113, 98, -30, 48], [-72, 121, -19, 58, -120, 8, -71, 68], [-15, 113, -1, 14, -68, -39, -68, 46], [-71, 67, -10, 116, -53, 110, -122, -21]]> : tensor<9x8xi8>

@@ -82,9 +82,13 @@ affine value is written `add+mul0*i0+mul1*i1` without the terms that are zero.
   for (const RecordModel &record : records)
     if (record.isDescriptor())
       emitRecord(record, os);
-  os << "## Instructions\n\n";
+  os << "## Instructions of the setup\n\n";
   for (const RecordModel &record : records)
-    if (!record.isDescriptor())
+    if (record.isSetup())
+      emitRecord(record, os);
+  os << "## Instructions of streams\n\n";
+  for (const RecordModel &record : records)
+    if (record.isStream())
       emitRecord(record, os);
 }
 

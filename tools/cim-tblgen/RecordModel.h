@@ -49,13 +49,25 @@ struct FieldModel {
 /// Records from this opcode on are work of a vector unit.
 constexpr int64_t firstVectorOpcode = 0x30;
 
-/// One machine record; records below opcode 0x10 are descriptors.
+/// Records below this opcode are descriptors, those from there to
+/// `firstStreamOpcode` instructions of the setup.
+constexpr int64_t firstSetupOpcode = 0x08;
+/// Records from this opcode on are instructions of streams.
+constexpr int64_t firstStreamOpcode = 0x10;
+
+/// One machine record.
 struct RecordModel {
   std::string mnemonic, structName, summary, description;
   int64_t opcode = 0;
   std::vector<FieldModel> fields;
 
-  bool isDescriptor() const { return opcode < 0x10; }
+  bool isDescriptor() const { return opcode < firstSetupOpcode; }
+  bool isStream() const { return opcode >= firstStreamOpcode; }
+  bool isSetup() const { return !isDescriptor() && !isStream(); }
+  /// The enumerator of isa::RecordUse.
+  const char *use() const {
+    return isDescriptor() ? "Descriptor" : isSetup() ? "Setup" : "Stream";
+  }
   /// Bytes of the encoding, padding included.
   int64_t bytes() const {
     int64_t bits = 8;

@@ -45,6 +45,20 @@ static void emitStruct(const RecordModel &record, raw_ostream &os) {
   os << "};\n\n";
 }
 
+/// A variant of the records that `isPart` picks.
+static void emitVariant(const std::vector<RecordModel> &records,
+                        const char *name, bool (RecordModel::*isPart)() const,
+                        raw_ostream &os) {
+  os << "using " << name << " = std::variant<";
+  bool first = true;
+  for (const RecordModel &record : records)
+    if ((record.*isPart)()) {
+      os << (first ? "\n    " : ",\n    ") << record.structName;
+      first = false;
+    }
+  os << ">;\n\n";
+}
+
 static void emitDecls(const llvm::RecordKeeper &keeper, raw_ostream &os) {
   std::vector<RecordModel> records = collect(keeper);
   os << R"(// Made by cim-tblgen from ISA.td; do not edit.
@@ -66,16 +80,10 @@ enum class Opcode : uint8_t {
   os << "};\n\n";
   for (const RecordModel &record : records)
     emitStruct(record, os);
-  os << "/// Any record that a stream executes.\nusing Instruction = "
-        "std::variant<";
-  bool first = true;
-  for (const RecordModel &record : records) {
-    if (record.isDescriptor())
-      continue;
-    os << (first ? "\n    " : ",\n    ") << record.structName;
-    first = false;
-  }
-  os << ">;\n\n";
+  os << "/// Any record that a stream executes.\n";
+  emitVariant(records, "Instruction", &RecordModel::isStream, os);
+  os << "/// Any record that a core executes once, before the first sample.\n";
+  emitVariant(records, "SetupInstruction", &RecordModel::isSetup, os);
   os << "/// RECORD(type) of every record that a vector unit executes.\n"
         "#define CIMC_VECTOR_RECORDS(RECORD)";
   for (const RecordModel &record : records)
@@ -87,12 +95,29 @@ enum class Opcode : uint8_t {
        << ">();\n";
   os << R"(
 /// The table entry of the record that `instruction` holds.
-const RecordInfo &infoOf(const Instruction &instruction);
+template <typename... Records>
+const RecordInfo &infoOf(const std::variant<Records...> &instruction) {
+  return std::visit(
+      [](const auto &record) -> const RecordInfo & {
+        return infoOf<std::decay_t<decltype(record)>>();
+      },
+      instruction);
+}
 /// The held record, for the accessors of its fields.
-void *addressOf(Instruction &instruction);
-const void *addressOf(const Instruction &instruction);
-/// Makes `instruction` a zero record of `info`; false for descriptors.
+template <typename... Records>
+void *addressOf(std::variant<Records...> &instruction) {
+  return std::visit([](auto &record) -> void * { return &record; },
+                    instruction);
+}
+template <typename... Records>
+const void *addressOf(const std::variant<Records...> &instruction) {
+  return std::visit([](const auto &record) -> const void * { return &record; },
+                    instruction);
+}
+/// Makes `instruction` a zero record of `info`; false where it is not one that
+/// a stream, or the setup, executes.
 bool makeInstruction(const RecordInfo &info, Instruction &instruction);
+bool makeInstruction(const RecordInfo &info, SetupInstruction &instruction);
 
 } // namespace cimc::isa
 
@@ -121,12 +146,23 @@ static void emitTable(const RecordModel &record, raw_ostream &os) {
   }
   os << "const RecordInfo infoOf" << type << " = {" << quoted(record.mnemonic)
      << ", " << quoted(record.summary) << ", " << record.opcode << ", "
-     << (record.isDescriptor() ? "true" : "false") << ", ";
+     << "RecordUse::" << record.use() << ", ";
   if (record.fields.empty())
     os << "nullptr, 0, ";
   else
     os << "fieldsOf" << type << ", " << record.fields.size() << ", ";
   os << record.bytes() << "};\n";
+}
+
+static void emitMake(const std::vector<RecordModel> &records, const char *type,
+                     bool (RecordModel::*isPart)() const, raw_ostream &os) {
+  os << "\nbool makeInstruction(const RecordInfo &info, " << type
+     << " &instruction) {\n  switch (info.opcode) {\n";
+  for (const RecordModel &record : records)
+    if ((record.*isPart)())
+      os << "  case " << record.opcode
+         << ": instruction = " << record.structName << "(); return true;\n";
+  os << "  }\n  return false;\n}\n";
 }
 
 static void emitDefs(const llvm::RecordKeeper &keeper, raw_ostream &os) {
@@ -143,15 +179,10 @@ static void emitDefs(const llvm::RecordKeeper &keeper, raw_ostream &os) {
         "  static const std::vector<const RecordInfo *> all = {\n";
   for (const RecordModel &record : records)
     os << "    &infoOf" << record.structName << ",\n";
-  os << "  };\n  return all;\n}\n\n"
-        "bool makeInstruction(const RecordInfo &info, Instruction "
-        "&instruction) {\n"
-        "  switch (info.opcode) {\n";
-  for (const RecordModel &record : records)
-    if (!record.isDescriptor())
-      os << "  case " << record.opcode
-         << ": instruction = " << record.structName << "(); return true;\n";
-  os << "  }\n  return false;\n}\n\n} // namespace cimc::isa\n";
+  os << "  };\n  return all;\n}\n";
+  emitMake(records, "Instruction", &RecordModel::isStream, os);
+  emitMake(records, "SetupInstruction", &RecordModel::isSetup, os);
+  os << "\n} // namespace cimc::isa\n";
 }
 
 static llvm::TableGen::Emitter::Opt decls("gen-record-decls", emitDecls,

@@ -18,10 +18,10 @@
 //             "networks", a list of {"name", "cores" (their numbers)}
 //   CHANNELS  u32 count, channel records
 //   CORES     u32 count; for each u32 id, u32 views, u32 windows, u32 patterns,
-//             those records, u32 streams; for each stream u32 instructions,
-//             u32 bytes, records
-//   CELLS     for each core u32 blocks; for each block u16 macro, row, column,
-//             rows, columns, u8 bits, u8 0, then `bits` planes from the lowest:
+//             those records, then the setup: u32 instructions, u32 bytes,
+//             records; then u32 streams, for each the same as of the setup
+//   CELLS     for each core u32 blocks; for each block u16 row, column, rows,
+//             columns, u8 bits, u8 0, then `bits` planes from the lowest:
 //             rows x columns bits, each row padded to bytes, low bit first
 //   DATA      for each core u32 blocks; for each u32 address, u32 size, bytes
 //   IO        u32 count; for each string name, u8 output, u8 element type,
@@ -54,7 +54,7 @@
 
 namespace cimc {
 
-constexpr uint32_t containerVersion = 4;
+constexpr uint32_t containerVersion = 5;
 
 /// One section of a container.
 struct SectionInfo {

@@ -21,18 +21,22 @@
 
 namespace cimc {
 
-/// Constants copied to core memory before the first sample.
+/// Constants for core memory, copied there by `load_data`.
 struct DataBlock {
   uint32_t address = 0;
   std::vector<uint8_t> bytes;
 };
 
-/// Weights written to cells before the first sample: rows x columns integers of
-/// `bits` bits, row-major, one byte each. The container holds bit planes.
+/// Weights for the cells of a macro, written by `program_macro`: rows x columns
+/// integers of `bits` bits, row-major, one byte each, from cell row `row` and
+/// weight column `column` on. The container holds bit planes.
 struct CellBlock {
-  uint16_t macro = 0, row = 0, column = 0, rows = 0, columns = 0;
+  uint16_t row = 0, column = 0, rows = 0, columns = 0;
   uint8_t bits = 8;
   std::vector<int8_t> weights;
+
+  /// Without check bits.
+  int64_t cells() const { return int64_t{rows} * columns * bits; }
 };
 
 /// Instructions run once for every sample, in order.
@@ -48,8 +52,27 @@ struct CoreProgram {
   std::vector<isa::Pattern> patterns;
   std::vector<DataBlock> data;
   std::vector<CellBlock> cells;
+  std::vector<isa::SetupInstruction> setup; ///< run once, in order
   std::vector<Stream> streams;
 };
+
+/// Calls fn(block) for every block of constants that the setup of a verified
+/// core loads, in order.
+template <typename Fn> void eachLoaded(const CoreProgram &core, Fn fn) {
+  for (const isa::SetupInstruction &instruction : core.setup)
+    if (const auto *r = std::get_if<isa::LoadData>(&instruction))
+      for (size_t b = 0; b < r->blocks; ++b)
+        fn(core.data[r->block + b]);
+}
+
+/// Calls fn(macro, block) for every block that the setup of a verified core
+/// writes, in order.
+template <typename Fn> void eachProgrammed(const CoreProgram &core, Fn fn) {
+  for (const isa::SetupInstruction &instruction : core.setup)
+    if (const auto *r = std::get_if<isa::ProgramMacro>(&instruction))
+      for (size_t b = 0; b < r->blocks; ++b)
+        fn(r->macro, core.cells[r->block + b]);
+}
 
 /// A network input or output of the model's type. Rows on its channels are the
 /// tensor in machine types (Support/MachineTypes.h), transposed by `perm`,
@@ -94,8 +117,9 @@ struct Program {
   std::vector<MacroRepair> repairs; ///< by core and macro; most need none
   std::vector<Network> networks;    ///< where there are several
 
-  /// Static instructions, descriptors not counted.
+  /// Instructions of streams, and of setups.
   int64_t instructionCount() const;
+  int64_t setupCount() const;
   int64_t macrosUsed() const;
 };
 

@@ -63,10 +63,14 @@ struct FieldInfo {
   bool fits(const FieldValue &value) const;
 };
 
+/// Where a record stands: what instructions refer to, what a core executes
+/// once before the first sample, or what a stream executes for every one.
+enum class RecordUse : uint8_t { Descriptor, Setup, Stream };
+
 struct RecordInfo {
   const char *mnemonic, *summary;
   uint8_t opcode;
-  bool isDescriptor;
+  RecordUse use;
   const FieldInfo *fields;
   size_t fieldCount;
   size_t bytes; ///< of the encoding

@@ -47,6 +47,15 @@ struct PathPart {
   double ns = 0;     ///< its share of one period
 };
 
+/// What the setup of a program costs, once before the first sample.
+struct SetupCost {
+  double ns = 0; ///< until all macros are written and all constants are there
+  /// With the way of bits and constants to the cores and the power at rest.
+  double nj = 0;
+  /// Writing the cells alone, as if their bits were in the cores.
+  double writing_ns = 0, writing_nj = 0;
+};
+
 /// Time and energy of a program, from the events of one run.
 struct CostReport {
   double latency_ns = 0; ///< first input row sent to last output row received
@@ -56,8 +65,8 @@ struct CostReport {
   bool throttled = false;
   double unthrottled_period_ns = 0;
   int64_t samples_timed = 0; ///< run back to back
-  /// After so many samples the chip is as it was, and the period is exact; 0: it
-  /// never was, and the period is a mean.
+  /// After so many samples the chip is as it was, and the period is exact; 0:
+  /// it never was, and the period is a mean.
   int64_t steady_cycle = 0;
   /// When the last output row of each of them was at the host.
   std::vector<double> finished_ns;
@@ -72,10 +81,8 @@ struct CostReport {
   /// assumed by macro.mac_fj, or of the data where the energy is theirs.
   double array_switching = 0;
   int64_t instructions_executed = 0;
-  /// Writing all cells once, by write profile.
-  double program_ns = 0, program_nj = 0;
-  double fast_program_ns = 0, fast_program_nj = 0;
-  int64_t reads_per_cell = 0; ///< of the cell read most, per sample
+  SetupCost setup, fast_setup; ///< with the write profiles foundry and fast
+  int64_t reads_per_cell = 0;  ///< of the cell read most, per sample
   /// Sums to `energy_nj`: array_read, array_mac, array_sums, sram, vector, noc,
   /// nop, host, clock, static, regulator.
   std::map<std::string, double> energy_by_component_nj;

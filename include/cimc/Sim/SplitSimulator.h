@@ -19,10 +19,9 @@ namespace cimc {
 
 /// What running one batch after the other costs with one way of writing cells.
 struct BatchCost {
-  /// Of a batch: writing the cells of all parts (or bringing their weights over
-  /// the host's link, where that takes longer), and samples passing the parts.
+  /// Of a batch: the setups of all parts, and samples passing the parts.
   double writing_ns = 0, computing_ns = 0;
-  double writing_nj = 0; ///< with the weights' way and the power at rest
+  double writing_nj = 0; ///< of the setups
   double period_ns = 0;  ///< a sample's share of a batch
   double energy_nj = 0;  ///< a sample's share
   /// Until the array written most often has had so many writes as
@@ -47,8 +46,8 @@ struct SplitCost {
 
 /// What a network in parts costs, from what each part does.
 ///
-/// On one chip every part writes the cells it uses, while its weights come over
-/// the host's link, then a batch passes it as a pipeline; parts share no time.
+/// On one chip the setup of every part writes the cells it uses, then a batch
+/// passes it as a pipeline; parts share no time.
 /// A sample is done when its batch is. On cards a sample passes all as a
 /// pipeline that is as fast as the slowest card, and cards at rest take their
 /// power.

@@ -78,7 +78,12 @@ TEST_CASE("every record of the instruction set is read as it is written") {
         isa::encodeRecord(*info, copy, out);
         REQUIRE(out == bytes);
       };
-      if (!info->isDescriptor) {
+      if (info->use == isa::RecordUse::Setup) {
+        isa::SetupInstruction record, copy;
+        isa::makeInstruction(*info, record);
+        isa::makeInstruction(*info, copy);
+        check(isa::addressOf(record), isa::addressOf(copy));
+      } else if (info->use == isa::RecordUse::Stream) {
         isa::Instruction record, copy;
         isa::makeInstruction(*info, record);
         isa::makeInstruction(*info, copy);
@@ -135,6 +140,11 @@ TEST_CASE("wrong text is named by line") {
              Contains("'jump' begins nothing that is known here"));
   CHECK_THAT(with("  stream 1", "  stream 2"),
              Contains("stream 2 where stream 1 must be"));
+  CHECK_THAT(with("  loop count=4", "  program_macro macro=1 block=0 blocks=1"),
+             Contains("'program_macro' belongs to the setup of a core, before "
+                      "its streams"));
+  CHECK_THAT(with("program_macro macro=1", "program_macro macro=256"),
+             Contains("'macro=256' does not fit its field"));
   CHECK_THAT(with("type=uint8", "type=uint9"),
              Contains("'uint9' is not an element type"));
   CHECK_THAT(with("perm=[0", "perm=[0.5"), Contains("'0.5' is not a whole"));

@@ -12,6 +12,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <random>
 
 using namespace cimc;
@@ -30,12 +31,15 @@ static void put32(std::vector<uint8_t> &bytes, size_t at, uint32_t value) {
 
 /// Makes all checksums right again, for damage that they do not find.
 static void reseal(std::vector<uint8_t> &bytes) {
-  Result<std::vector<SectionInfo>> table =
-      readSectionTable(bytes.data(), bytes.size(), "");
-  if (table)
-    for (size_t i = 0; i < table->size(); ++i)
-      put32(bytes, 16 + 32 * i + 24,
-            checksum(bytes.data() + (*table)[i].offset, (*table)[i].size));
+  auto get32 = [&](size_t at) {
+    return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 |
+           static_cast<size_t>(bytes[at + 3]) << 24;
+  };
+  for (size_t entry = 16; entry < 16 + 8 * 32; entry += 32) {
+    size_t offset = get32(entry + 8), size = get32(entry + 16);
+    if (offset <= bytes.size() && size <= bytes.size() - offset)
+      put32(bytes, entry + 24, checksum(bytes.data() + offset, size));
+  }
   put32(bytes, 12,
         checksum(bytes.data() + 16, 8 * 32, checksum(bytes.data(), 12)));
 }
@@ -48,7 +52,6 @@ TEST_CASE("a program is the same after saving and loading") {
   cells.columns = 13;
   for (uint8_t bits : {1, 2, 3, 7}) {
     cells.bits = bits;
-    cells.macro = 0;
     cells.row = static_cast<uint16_t>(100 * bits);
     cells.weights.clear();
     for (int i = 0; i < 39; ++i)
@@ -56,6 +59,9 @@ TEST_CASE("a program is the same after saving and loading") {
           static_cast<int8_t>(i % (1 << bits) - (1 << (bits - 1))));
     program.cores[1].cells.push_back(cells);
   }
+  isa::ProgramMacro write;
+  write.blocks = 4;
+  program.cores[1].setup = {write};
   std::vector<uint8_t> bytes = serialize(program);
   CHECK(bytes == serialize(program));
   Result<Program> again = deserialize(bytes.data(), bytes.size(), "foo.cimx");
@@ -107,7 +113,7 @@ TEST_CASE("damage is named") {
   bytes = good;
   bytes[4] = 9;
   CHECK_THAT(errorOf(bytes), Contains("format version 9, but this cimc reads "
-                                      "version 4"));
+                                      "version 5"));
   bytes = good;
   bytes[0] = 'P';
   CHECK(errorOf(bytes) == "foo.cimx: this is not a compiled program (.cimx)");
@@ -148,6 +154,40 @@ TEST_CASE("every cut is an error") {
       INFO("section " << (*table)[s].name << " cut to " << size);
       CHECK(!deserialize(bytes.data(), bytes.size(), "cut"));
     }
+}
+
+TEST_CASE("what programs arrays runs once") {
+  // The records of core 0's setup: load_data, program_macro, block and number
+  // of blocks in each; the stream of core 0 ends in next, free, halt.
+  std::vector<uint8_t> good = serialize(smallProgram());
+  std::vector<SectionInfo> table =
+      *readSectionTable(good.data(), good.size(), "");
+  auto patched = [&](const std::vector<uint8_t> &from, size_t at,
+                     uint8_t opcode) {
+    std::vector<uint8_t> bytes = good;
+    auto begin = bytes.begin() + static_cast<long>(table[2].offset);
+    auto end = begin + static_cast<long>(table[2].size);
+    auto found = std::search(begin, end, from.begin(), from.end());
+    REQUIRE(found != end);
+    found[static_cast<long>(at)] = opcode;
+    reseal(bytes);
+    return errorOf(bytes);
+  };
+  std::vector<uint8_t> setup = {2, 0, 0, 0, 19, 0, 0, 0, 8, 0, 0, 0, 0, 1};
+  CHECK_THAT(patched(setup, 8, 0x12),
+             Contains("section CORES: core 0, setup, instruction 0: halt "
+                      "belongs to a stream"));
+  CHECK_THAT(patched(setup, 8, 0x0f),
+             Contains("core 0, setup, instruction 0: 0x0f is not the opcode of "
+                      "an instruction"));
+  std::vector<uint8_t> stream;
+  Program small = smallProgram();
+  for (const isa::Instruction &i : small.cores[0].streams[0].instructions)
+    isa::encodeRecord(isa::infoOf(i), isa::addressOf(i), stream);
+  CHECK_THAT(patched(stream, stream.size() - 1, 0x09),
+             Contains("core 0, stream 0, instruction 8: program_macro belongs "
+                      "to a setup, which runs once; a stream runs for every "
+                      "sample"));
 }
 
 TEST_CASE("every flipped bit is an error, or with right checksums no crash") {

@@ -33,6 +33,9 @@ static Program fullMacro(unsigned seed) {
   for (int i = 0; i < block.rows * block.columns; ++i)
     block.weights.push_back(static_cast<int8_t>(random()));
   core.cells = {block};
+  isa::ProgramMacro write;
+  write.blocks = 1;
+  core.setup = {write};
   program.cores = {core};
   return program;
 }

@@ -68,7 +68,6 @@ static CoreProgram convolutionCore() {
     constants.bytes.push_back(static_cast<uint8_t>(i * 37));
   core.data = {constants};
   CellBlock cells;
-  cells.macro = 1;
   cells.row = 64;
   cells.column = 3;
   cells.rows = 18;
@@ -76,6 +75,12 @@ static CoreProgram convolutionCore() {
   for (int i = 0; i < 90; ++i)
     cells.weights.push_back(static_cast<int8_t>(i * 11 - 128));
   core.cells = {cells};
+  isa::LoadData load;
+  load.blocks = 1;
+  isa::ProgramMacro program;
+  program.macro = 1;
+  program.blocks = 1;
+  core.setup = {load, program};
 
   isa::Mvm mvm;
   mvm.macros = 2;

@@ -105,18 +105,27 @@ TEST_CASE("every record is the same after encoding and decoding") {
 }
 
 TEST_CASE("tables name every record once") {
-  size_t instructions = 0;
+  size_t instructions = 0, setups = 0;
   for (const RecordInfo *info : allRecords()) {
     CHECK(findRecord(info->opcode) == info);
     CHECK(findRecord(std::string_view(info->mnemonic)) == info);
-    CHECK(info->isDescriptor == (info->opcode < 0x10));
+    CHECK(info->use == (info->opcode < 0x08   ? RecordUse::Descriptor
+                        : info->opcode < 0x10 ? RecordUse::Setup
+                                              : RecordUse::Stream));
     Instruction instruction;
-    CHECK(makeInstruction(*info, instruction) == !info->isDescriptor);
-    if (!info->isDescriptor) {
+    SetupInstruction setup;
+    CHECK(makeInstruction(*info, instruction) ==
+          (info->use == RecordUse::Stream));
+    CHECK(makeInstruction(*info, setup) == (info->use == RecordUse::Setup));
+    if (info->use == RecordUse::Stream) {
       ++instructions;
       CHECK(&infoOf(instruction) == info);
+    } else if (info->use == RecordUse::Setup) {
+      ++setups;
+      CHECK(&infoOf(setup) == info);
     }
   }
+  CHECK(setups == std::variant_size_v<SetupInstruction>);
   CHECK(instructions == std::variant_size_v<Instruction>);
   CHECK(findRecord(uint8_t(0)) == nullptr);
   CHECK(findRecord("nothing") == nullptr);

@@ -27,6 +27,15 @@ static std::string after(const std::function<void(Program &)> &change) {
 #define REFUSED(CHANGE, TEXT)                                                  \
   CHECK_THAT(after([](Program &p) { CHANGE; }), Contains(TEXT))
 
+/// The first such instruction of core 0's setup.
+template <typename Record> static Record &setup(Program &p) {
+  for (isa::SetupInstruction &instruction : p.cores[0].setup)
+    if (auto *record = std::get_if<Record>(&instruction))
+      return *record;
+  FAIL("no such instruction");
+  std::abort();
+}
+
 TEST_CASE("the small program is right") {
   CHECK(after([](Program &) {}) == "accepted");
 }
@@ -103,15 +112,49 @@ TEST_CASE("views, windows, data") {
 }
 
 TEST_CASE("cells") {
-  REFUSED(p.cores[0].cells[0].macro = 2, "a core has 2 macros");
   REFUSED(p.cores[0].cells[0].bits = 9, "weights of 9 bits");
   REFUSED(p.cores[0].cells[0].bits = 4, "weight -128 does not fit 4 bits");
   REFUSED(p.cores[0].cells[0].row = 1007, "go beyond the 1024 x 512 cells");
   REFUSED(p.cores[0].cells[0].column = 60, "go beyond the 1024 x 512 cells");
   REFUSED(p.cores[0].cells[0].rows = 17, "90 weights for 17 x 5 cells");
   REFUSED(p.cores[0].cells.push_back(p.cores[0].cells[0]);
-          p.cores[0].cells[1].row += 17,
-          "row 81, column 3: they overlap those at row 64, column 3");
+          p.cores[0].cells[1].row += 17;
+          setup<isa::ProgramMacro>(p).blocks = 2,
+          "core 0: weights for macro 1, row 81, column 3: they overlap those "
+          "at row 64, column 3");
+}
+
+TEST_CASE("the setup") {
+  using isa::LoadData;
+  using isa::ProgramMacro;
+  REFUSED(setup<ProgramMacro>(p).macro = 2,
+          "core 0, setup, instruction 1 (program_macro): macro 2, but a core "
+          "has 2 macros");
+  REFUSED(setup<ProgramMacro>(p).macro = 0,
+          "of the 18 x 5 weights of 8 bits at row 64, column 3 of macro 1, 90 "
+          "are not programmed");
+  REFUSED(setup<ProgramMacro>(p).blocks = 0,
+          "it names 0 blocks of weights from block 0 on, but the core has 1 in "
+          "all");
+  REFUSED(setup<ProgramMacro>(p).block = 0xffffffff,
+          "it names 1 blocks of weights from block 4294967295 on");
+  REFUSED(setup<LoadData>(p).blocks = 2,
+          "core 0, setup, instruction 0 (load_data): it names 2 blocks of data "
+          "from block 0 on, but the core has 1 in all");
+  REFUSED(p.cores[0].setup.push_back(p.cores[0].setup[0]),
+          "core 0, setup, instruction 2 (load_data): block 0 of data is loaded "
+          "twice");
+  REFUSED(p.cores[0].setup.push_back(p.cores[0].setup[1]),
+          "core 0, setup, instruction 2 (program_macro): macro 1 is programmed "
+          "twice");
+  REFUSED(p.cores[0].setup.push_back(p.cores[0].setup[1]);
+          std::get<ProgramMacro>(p.cores[0].setup[2]).macro = 0,
+          "core 0, setup, instruction 2 (program_macro): block 0 of weights is "
+          "written twice");
+  REFUSED(p.cores[0].setup.pop_back(),
+          "core 0: block 0 of weights is never written (program_macro)");
+  REFUSED(p.cores[0].setup.erase(p.cores[0].setup.begin()),
+          "core 0: the data at 256 are never loaded (load_data)");
 }
 
 TEST_CASE("products") {
@@ -345,6 +388,9 @@ TEST_CASE("streams of a core share nothing but channels") {
   auto overData = [](uint32_t address) {
     return after([&](Program &p) {
       p.cores[1].data = {{500, std::vector<uint8_t>(32)}};
+      isa::LoadData load;
+      load.blocks = 1;
+      p.cores[1].setup = {load};
       p.cores[1].views.push_back(p.cores[1].views[1]);
       p.cores[1].views[2].id = 2;
       p.cores[1].views[2].address = address;

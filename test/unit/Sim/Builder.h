@@ -90,19 +90,34 @@ public:
     block.address = allocate(static_cast<int64_t>(size));
     block.bytes.resize(size);
     std::memcpy(block.bytes.data(), bytes, size);
+    isa::LoadData load;
+    load.block = static_cast<uint32_t>(core.data.size());
+    load.blocks = 1;
+    core.setup.push_back(load);
     core.data.push_back(block);
     return block.address;
   }
+  /// Blocks of one macro follow one another.
   void cells(int macro, int row, int column, int rows, int columns, int bits,
              const std::vector<int8_t> &weights) {
     CellBlock block;
-    block.macro = static_cast<uint16_t>(macro);
     block.row = static_cast<uint16_t>(row);
     block.column = static_cast<uint16_t>(column);
     block.rows = static_cast<uint16_t>(rows);
     block.columns = static_cast<uint16_t>(columns);
     block.bits = static_cast<uint8_t>(bits);
     block.weights = weights;
+    auto *last = core.setup.empty()
+                     ? nullptr
+                     : std::get_if<isa::ProgramMacro>(&core.setup.back());
+    if (!last || last->macro != macro) {
+      isa::ProgramMacro program;
+      program.macro = static_cast<uint8_t>(macro);
+      program.block = static_cast<uint32_t>(core.cells.size());
+      core.setup.push_back(program);
+      last = std::get_if<isa::ProgramMacro>(&core.setup.back());
+    }
+    ++last->blocks;
     core.cells.push_back(block);
   }
   Stream &stream(const char *layer) {

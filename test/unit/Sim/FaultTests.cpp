@@ -151,9 +151,9 @@ TEST_CASE("wear counts reads of the cell read most, and what rewrites it") {
   Program p = products(1024, 64, 16, 4, DType::U8, 8, weights);
   CostReport cost = *Simulator(p).time();
   CHECK(cost.reads_per_cell == 4);
-  CHECK(cost.program_ns == Approx(1024 * 512 / 64 * 3000.0));
-  CHECK(cost.fast_program_ns == Approx(1024 * 512 / 64 * 360.0));
-  CHECK(cost.fast_program_nj == Approx(1024 * 512 * 0.064));
+  CHECK(cost.setup.writing_ns == Approx(1024 * 512 / 64 * 3000.0));
+  CHECK(cost.fast_setup.writing_ns == Approx(1024 * 512 / 64 * 360.0));
+  CHECK(cost.fast_setup.writing_nj == Approx(1024 * 512 * 0.064));
   // 1000 samples a second: 1.26e11 reads a year, 7.9 years to 1e12.
   Wear wear = wearAt(p.chip, cost, 1000);
   CHECK(wear.reads_per_cell_year == Approx(4000 * 365.25 * 86400));

@@ -36,8 +36,8 @@ TEST_CASE("a product over all rows of a macro takes 132 cycles") {
         Approx(1024 * 64 * 92.7e-6));
   CHECK(r.energy_by_component_nj.at("array_sums") == Approx(0).margin(1e-9));
   // All cells once.
-  CHECK(r.program_ns == Approx(1024 * 512 / 64 * 3 * 1000.0));
-  CHECK(r.program_nj == Approx(1024 * 512 * 0.6));
+  CHECK(r.setup.writing_ns == Approx(1024 * 512 / 64 * 3 * 1000.0));
+  CHECK(r.setup.writing_nj == Approx(1024 * 512 * 0.6));
 }
 
 TEST_CASE("reading a row group for more vectors saves read energy") {
