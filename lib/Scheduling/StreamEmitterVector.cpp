@@ -69,7 +69,8 @@ LogicalResult StreamEmitter::emitVector(Operation *op, ArrayRef<Input> inputs,
         return success();
       })
       .Case([&](cim::MatMulF32Op matmul) {
-        sched::MatMulF32Op::create(code, loc, in.view, a, inputs[1].view, row,
+        sched::MatMulF32Op::create(code, loc, in.view, a, inputs[1].view,
+                                   matmul.getShared() ? row : rowOf(inputs[1]),
                                    dst, row, matmul.getTransposeB(),
                                    matmul.getShared());
         return success();
