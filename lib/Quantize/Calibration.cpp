@@ -9,6 +9,7 @@
 #include "Calibration.h"
 
 #include "Constants.h"
+#include "Fuse.h"
 
 #include "cimc/Reference/Elements.h"
 #include "cimc/Reference/Evaluator.h"
@@ -25,7 +26,7 @@ namespace {
 
 // Samples that are kept, every fourth to compare networks, the others to fit
 // weights to. The first is for both where it is the only one.
-constexpr int64_t mostKept = 64, leastKept = 8;
+constexpr int64_t mostKept = 128, leastKept = 8;
 bool isHeld(int64_t sample, int64_t kept) {
   return sample < kept && Statistics::isHeldOut(sample);
 }
@@ -82,6 +83,46 @@ Status checkSample(func::FuncOp entry, const std::vector<HostTensor> &sample,
                          " is not a number (NaN)"};
   }
   return {};
+}
+
+// The values by which a network's outputs are judged.
+std::vector<Value> judgedValues(func::FuncOp entry) {
+  std::vector<Value> values;
+  for (Value output : entry.front().getTerminator()->getOperands()) {
+    Value value = output;
+    Operation *op = value.getDefiningOp();
+    while (op &&
+           (movesElements(op) || isa<nn::QuantizeOp, nn::DequantizeOp>(op))) {
+      value = op->getOperand(0);
+      op = value.getDefiningOp();
+    }
+    bool isSoftmax = isa_and_present<nn::SoftmaxOp>(op) &&
+                     elementType(op->getOperand(0)).isF32() &&
+                     !constantOf(op->getOperand(0));
+    values.push_back(isSoftmax ? op->getOperand(0) : output);
+  }
+  return values;
+}
+
+// `observer` sees every value but constants.
+Result<Results> evaluateResults(ModuleOp module,
+                                const std::vector<Value> &judged,
+                                const std::vector<HostTensor> &sample,
+                                const ValueObserver &observer) {
+  Results results;
+  results.judged.resize(judged.size());
+  auto outputs =
+      evaluateNN(module, sample, [&](Value value, const HostTensor &tensor) {
+        for (size_t i = 0; i < judged.size(); ++i)
+          if (judged[i] == value)
+            results.judged[i] = tensor;
+        if (observer)
+          observer(value, tensor);
+      });
+  if (!outputs)
+    return outputs.takeError();
+  results.outputs = std::move(*outputs);
+  return results;
 }
 
 } // namespace
@@ -235,6 +276,7 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
   prepare(entry);
   int64_t kept = std::clamp(keptBytes / inputBytes(entry), leastKept, mostKept);
   histograms.resize(plan.groupCount());
+  std::vector<Value> judged = judgedValues(entry);
   std::vector<Partial> partials(threads, Partial{histograms, means, atLimits});
   while (true) {
     std::vector<std::vector<HostTensor>> batch;
@@ -252,7 +294,7 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
     if (batch.empty())
       break;
     std::vector<Status> failures(batch.size());
-    std::vector<std::vector<HostTensor>> results(batch.size());
+    std::vector<Results> results(batch.size());
     parallelForRanges(static_cast<int64_t>(batch.size()), threads,
                       [&](unsigned thread, int64_t begin, int64_t end) {
                         Partial &partial = partials[thread];
@@ -260,16 +302,16 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
                           for (auto [argument, tensor] :
                                llvm::zip_equal(entry.getArguments(), batch[i]))
                             count(partial, plan, argument, tensor);
-                          auto outputs = evaluateNN(
-                              module, batch[i],
+                          auto result = evaluateResults(
+                              module, judged, batch[i],
                               [&](Value value, const HostTensor &tensor) {
                                 if (!isa<BlockArgument>(value))
                                   count(partial, plan, value, tensor);
                               });
-                          if (outputs)
-                            results[i] = std::move(*outputs);
+                          if (result)
+                            results[i] = std::move(*result);
                           else
-                            failures[i] = outputs.takeError();
+                            failures[i] = result.takeError();
                         }
                       });
     for (Status &failure : failures)
@@ -279,7 +321,7 @@ Status Statistics::collect(ModuleOp module, func::FuncOp entry,
       extremes.push_back(extremesOf(batch[i]));
       if (isHeld(samples, kept)) {
         heldInputs.push_back(batch[i]);
-        heldOutputs.push_back(std::move(results[i]));
+        heldResults.push_back(std::move(results[i]));
       }
       if (isFitted(samples, kept))
         inputs.push_back(std::move(batch[i]));
@@ -328,40 +370,47 @@ double Agreement::cosine() const {
   return norm > 0 ? product / norm : 1.0;
 }
 
-Result<std::vector<Agreement>> outputAgreements(ModuleOp module,
-                                                const Statistics &statistics,
-                                                unsigned threads) {
-  auto count = static_cast<int64_t>(statistics.heldInputs.size());
-  std::vector<Agreement> agreements(count);
-  std::vector<Status> failures(count);
-  parallelFor(count, threads, [&](int64_t i) {
-    auto outputs = evaluateNN(module, statistics.heldInputs[i]);
-    if (!outputs) {
-      failures[i] = outputs.takeError();
-      return;
-    }
-    for (size_t k = 0; k < outputs->size(); ++k)
-      agreements[i].add((*outputs)[k], statistics.heldOutputs[i][k]);
+Result<std::vector<Results>>
+evaluateHeld(ModuleOp module, const Statistics &statistics, unsigned threads) {
+  auto entry = findEntry(module);
+  if (!entry)
+    return entry.takeError();
+  std::vector<Value> judged = judgedValues(*entry);
+  std::vector<Results> results(statistics.heldInputs.size());
+  std::vector<Status> failures(results.size());
+  parallelFor(int64_t(results.size()), threads, [&](int64_t i) {
+    auto result =
+        evaluateResults(module, judged, statistics.heldInputs[i], nullptr);
+    if (result)
+      results[i] = std::move(*result);
+    else
+      failures[i] = result.takeError();
   });
   for (Status &failure : failures)
     if (!failure)
       return failure.takeError();
-  return agreements;
+  return results;
 }
 
-Result<Agreement> outputAgreement(ModuleOp module, const Statistics &statistics,
-                                  unsigned threads) {
-  auto agreements = outputAgreements(module, statistics, threads);
-  if (!agreements)
-    return agreements.takeError();
+Agreement outputAgreement(const std::vector<Results> &got,
+                          const std::vector<Results> &expected) {
   Agreement sum;
-  for (const Agreement &one : *agreements) {
-    sum.noise += one.noise;
-    sum.a += one.a;
-    sum.b += one.b;
-    sum.product += one.product;
-  }
+  for (auto [one, other] : llvm::zip_equal(got, expected))
+    for (auto [a, b] : llvm::zip_equal(one.outputs, other.outputs))
+      sum.add(a, b);
   return sum;
+}
+
+std::vector<double> judgedNoise(const std::vector<Results> &got,
+                                const std::vector<Results> &expected) {
+  std::vector<double> noise;
+  for (auto [one, other] : llvm::zip_equal(got, expected)) {
+    Agreement sum;
+    for (auto [a, b] : llvm::zip_equal(one.judged, other.judged))
+      sum.add(a, b);
+    noise.push_back(sum.noise);
+  }
+  return noise;
 }
 
 } // namespace cimc::quantization

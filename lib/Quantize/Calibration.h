@@ -36,6 +36,14 @@ private:
   size_t given = 0;
 };
 
+/// What a network makes of a sample: its outputs, and for each of them the
+/// value by which choices are judged. That is what enters a softmax at the
+/// network's end, and else the output: of probabilities nearly all of the error
+/// lies in the few samples that the network is least sure of.
+struct Results {
+  std::vector<HostTensor> outputs, judged;
+};
+
 /// What the samples say of a float network. Nothing here depends on the number
 /// of threads: counts are integers, means are sums in fixed point.
 class Statistics {
@@ -46,7 +54,8 @@ public:
   std::vector<std::vector<HostTensor>> inputs;
   /// The others, and what the float network makes of them: choices are compared
   /// on what they were not fitted to.
-  std::vector<std::vector<HostTensor>> heldInputs, heldOutputs;
+  std::vector<std::vector<HostTensor>> heldInputs;
+  std::vector<Results> heldResults;
 
   /// The means of the slices of a weighted operation's input along the axis it
   /// sums over (conv: channels, matmul: K); empty for other operations.
@@ -111,15 +120,17 @@ struct Agreement {
   double cosine() const;
 };
 
-/// The network's outputs now against those of the float network on each of the
-/// samples held out.
-Result<std::vector<Agreement>> outputAgreements(mlir::ModuleOp module,
-                                                const Statistics &statistics,
-                                                unsigned threads);
-/// Likewise on all of them together.
-Result<Agreement> outputAgreement(mlir::ModuleOp module,
-                                  const Statistics &statistics,
-                                  unsigned threads);
+/// What the network makes of the samples held out.
+Result<std::vector<Results>> evaluateHeld(mlir::ModuleOp module,
+                                          const Statistics &statistics,
+                                          unsigned threads);
+
+/// How near a network's results are to others on the same samples.
+Agreement outputAgreement(const std::vector<Results> &got,
+                          const std::vector<Results> &expected);
+/// The squared distance of what they are judged by, for each sample.
+std::vector<double> judgedNoise(const std::vector<Results> &got,
+                                const std::vector<Results> &expected);
 
 } // namespace cimc::quantization
 

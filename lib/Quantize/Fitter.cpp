@@ -153,12 +153,15 @@ Result<size_t> Fitter::nearestOutputs(
   for (size_t choice = 0; choice < choices.size() && choices.size() > 1;
        ++choice) {
     install(choices[choice]);
-    auto agreement = outputAgreement(module, statistics, options.threads);
-    if (!agreement)
-      return agreement.takeError();
-    if (choice == 0 || agreement->noise < least) {
+    auto results = evaluateHeld(module, statistics, options.threads);
+    if (!results)
+      return results.takeError();
+    double sum = 0;
+    for (double noise : judgedNoise(*results, statistics.heldResults))
+      sum += noise;
+    if (choice == 0 || sum < least) {
       best = choice;
-      least = agreement->noise;
+      least = sum;
     }
   }
   return best;

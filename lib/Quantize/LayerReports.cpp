@@ -127,7 +127,7 @@ Status LayerReports::measure(ModuleOp module, ModuleOp real,
     if (!results)
       return results.takeError();
     for (auto [got, wanted] :
-         llvm::zip_equal(*results, statistics.heldOutputs[i]))
+         llvm::zip_equal(*results, statistics.heldResults[i].outputs))
       outputs.add(got, wanted);
   }
   report.sqnrDb = outputs.sqnrDb();

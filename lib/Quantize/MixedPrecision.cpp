@@ -96,10 +96,10 @@ private:
   Status measureLayers() {
     for (size_t i = 0; i < layers.size(); ++i)
       layers[i].install(builder, wide[i]);
-    Result<Agreement> agreement = outputAgreement(module, statistics, threads);
-    if (!agreement)
-      return agreement.takeError();
-    reference = *agreement;
+    auto before = evaluateHeld(module, statistics, threads);
+    if (!before)
+      return before.takeError();
+    reference = outputAgreement(*before, statistics.heldResults);
     harms.assign(layers.size(), 0.0);
     for (size_t i = 0; i < layers.size(); ++i) {
       BitDecision &decision = decisions[i];
@@ -116,12 +116,15 @@ private:
         continue;
       }
       layers[i].install(builder, *narrow[i]);
-      Result<Agreement> one = outputAgreement(module, statistics, threads);
-      if (!one)
-        return one.takeError();
+      auto after = evaluateHeld(module, statistics, threads);
+      if (!after)
+        return after.takeError();
       layers[i].install(builder, wide[i]);
-      decision.dropDb = reference.sqnrDb() - one->sqnrDb();
-      harms[i] = std::max(0.0, one->noise - reference.noise);
+      decision.dropDb =
+          reference.sqnrDb() -
+          outputAgreement(*after, statistics.heldResults).sqnrDb();
+      for (double moved : judgedNoise(*after, *before))
+        harms[i] += moved;
       open.push_back(i);
     }
     return {};
@@ -197,11 +200,10 @@ private:
                         reference.cosine(), *search.minCosine)
               .str()};
     return leastThat(knapsack, [&]() -> Result<bool> {
-      Result<Agreement> agreement =
-          outputAgreement(module, statistics, threads);
-      if (!agreement)
-        return agreement.takeError();
-      return isWithin(*agreement);
+      auto results = evaluateHeld(module, statistics, threads);
+      if (!results)
+        return results.takeError();
+      return isWithin(outputAgreement(*results, statistics.heldResults));
     });
   }
 

@@ -53,9 +53,10 @@ struct BitDecision {
 /// bits, fitted between those of `wide`, or none where its bits are given
 /// already.
 ///
-/// The harm of a narrow layer is how much the squared error of the outputs on
-/// the samples held out grows when it alone becomes narrow; harms add up. For
-/// every total cost the least harm is found by `Knapsack`, and of these
+/// The harm of a narrow layer is the squared distance by which the values that
+/// outputs are judged by move, on the samples held out, when it alone becomes
+/// narrow; harms add up, as far as layers move outputs in different directions.
+/// For every total cost the least harm is found by `Knapsack`, and of these
 /// networks one is taken by trying: the dearest that fits, or the cheapest
 /// whose measured outputs are within the limits. Leaves any constants
 /// installed.

@@ -242,15 +242,15 @@ private:
     auto fitted = fitter.fit(std::vector<bool>(inserter.layers.size(), false));
     if (!fitted)
       return fitted.takeError();
-    auto agreements = outputAgreements(*copy, statistics, options.threads);
-    if (!agreements)
-      return agreements.takeError();
+    auto results = evaluateHeld(*copy, statistics, options.threads);
+    if (!results)
+      return results.takeError();
     // The mean of logarithms: of eight samples one often has nearly all of the
-    // sum, as where outputs are probabilities.
+    // sum.
     constexpr double none = 1e-30;
     double sum = 0;
-    for (const Agreement &one : *agreements)
-      sum += std::log(one.noise + none);
+    for (double noise : judgedNoise(*results, statistics.heldResults))
+      sum += std::log(noise + none);
     return std::optional(sum);
   }
 

@@ -9,6 +9,7 @@
 #include "RefineLayers.h"
 
 #include "LayerSweep.h"
+#include "LayerVectors.h"
 #include "WeightRounding.h"
 
 #include "cimc/Reference/Evaluator.h"
@@ -24,203 +25,6 @@ using namespace mlir;
 namespace cimc::quantization {
 
 namespace {
-
-/// How the inputs of a layer form the vectors its weights are multiplied with:
-/// `groups` matrices of `outputs` x `k`, each with vectors of its own.
-struct Geometry {
-  int64_t groups = 1, outputs = 0, k = 0;
-  /// Weight index of element j of output m of group g:
-  /// (g * outputs + m) * outputStride + j * stride.
-  int64_t outputStride = 0, stride = 1;
-};
-
-std::optional<Geometry> geometryOf(const WeightedLayer &layer) {
-  ArrayRef<int64_t> shape = layer.shape();
-  Geometry result;
-  if (auto conv = dyn_cast<nn::ConvOp>(layer.operation())) {
-    result.groups = conv.getGroup();
-    result.outputs = shape[0] / result.groups;
-    result.k = ShapedType::getNumElements(shape) / shape[0];
-    result.outputStride = result.k;
-    return result;
-  }
-  auto matmul = dyn_cast<nn::MatMulOp>(layer.operation());
-  if (!matmul || shape.size() != 2 || layer.axis() < 0 ||
-      matmul.getTransposeA())
-    return std::nullopt;
-  bool transposed = matmul.getTransposeB();
-  result.outputs = shape[transposed ? 0 : 1];
-  result.k = shape[transposed ? 1 : 0];
-  result.outputStride = transposed ? result.k : 1;
-  result.stride = transposed ? 1 : result.outputs;
-  return result;
-}
-
-/// The input vectors of one convolution, one for every output position.
-class ConvVectors {
-public:
-  explicit ConvVectors(nn::ConvOp op)
-      : strides(op.getStrides()), pads(op.getPads()),
-        dilations(op.getDilations()),
-        input(cast<ShapedType>(op.getInput().getType()).getShape()),
-        output(cast<ShapedType>(op.getResult().getType()).getShape()),
-        kernel(cast<ShapedType>(op.getWeight().getType()).getShape()) {
-    for (size_t i = 2; i < output.size(); ++i)
-      positions *= output[i];
-  }
-  int64_t count() const { return output[0] * positions; }
-
-  /// Vector `index` of group `group`, in the order of the weights.
-  void read(const float *data, int64_t group, int64_t index,
-            float *vector) const {
-    size_t axes = input.size() - 2;
-    int64_t batch = index / positions, rest = index % positions;
-    int64_t at[3] = {0, 0, 0};
-    for (size_t i = axes; i-- > 0;) {
-      at[i] = rest % output[i + 2];
-      rest /= output[i + 2];
-    }
-    int64_t plane = 1, taps = 1;
-    for (size_t i = 0; i < axes; ++i) {
-      plane *= input[i + 2];
-      taps *= kernel[i + 2];
-    }
-    for (int64_t c = 0; c < kernel[1]; ++c) {
-      const float *channel =
-          data + (batch * input[1] + group * kernel[1] + c) * plane;
-      for (int64_t t = 0; t < taps; ++t) {
-        int64_t offset = 0, tap = t, step = 1;
-        bool inside = true;
-        for (size_t i = axes; i-- > 0;) {
-          int64_t x =
-              at[i] * strides[i] - pads[i] + tap % kernel[i + 2] * dilations[i];
-          tap /= kernel[i + 2];
-          inside &= x >= 0 && x < input[i + 2];
-          offset += x * step;
-          step *= input[i + 2];
-        }
-        *vector++ = inside ? channel[offset] : 0.0f;
-      }
-    }
-  }
-
-private:
-  ArrayRef<int64_t> strides, pads, dilations, input, output, kernel;
-  int64_t positions = 1;
-};
-
-/// Input vectors that are used of one layer, at most; more say little new.
-constexpr int64_t maxVectors = 32768;
-
-/// The second moments of a layer's input vectors x, E[x x^T], and with those
-/// of the float network r, E[r x^T]; one matrix for each group. Sums are formed
-/// in one order whatever the number of threads.
-class Moments {
-public:
-  Moments(const WeightedLayer &layer, const Geometry &geometry, size_t samples)
-      : layer(layer), geometry(geometry), vectors(samples),
-        realVectors(samples) {
-    int64_t k = geometry.k;
-    sums.assign(geometry.groups, std::vector<double>(k * k, 0.0));
-    crossSums = sums;
-    perSample = std::max<int64_t>(1, maxVectors / int64_t(samples));
-  }
-
-  /// Takes the vectors of a sample; any thread, each sample once.
-  void take(size_t sample, const HostTensor &input) {
-    read(input, vectors[sample]);
-  }
-  void takeReal(size_t sample, const HostTensor &input) {
-    read(input, realVectors[sample]);
-  }
-
-  /// Adds up what was taken.
-  void add(unsigned threads) {
-    addProducts(vectors, sums, threads);
-    addProducts(realVectors, crossSums, threads);
-    vectors.clear();
-    realVectors.clear();
-  }
-
-  /// How many vectors of each group were taken and not added up yet.
-  int64_t vectorCount() const {
-    int64_t count = 0;
-    for (const std::vector<float> &sample : vectors)
-      count += int64_t(sample.size()) / (geometry.groups * geometry.k);
-    return count;
-  }
-  /// Vector `index` of them, and that of the float network.
-  std::pair<const float *, const float *> vector(int64_t group,
-                                                 int64_t index) const {
-    for (size_t s = 0;; ++s) {
-      int64_t count =
-          int64_t(vectors[s].size()) / (geometry.groups * geometry.k);
-      if (index < count) {
-        int64_t at = (group * count + index) * geometry.k;
-        return {vectors[s].data() + at, realVectors[s].data() + at};
-      }
-      index -= count;
-    }
-  }
-
-  std::vector<double> takeSum(int64_t group) { return std::move(sums[group]); }
-  std::vector<double> takeCrossSum(int64_t group) {
-    return std::move(crossSums[group]);
-  }
-
-private:
-  using Vectors =
-      std::vector<std::vector<float>>;           // by sample: group, vector, k
-  using Sums = std::vector<std::vector<double>>; // by group
-
-  void read(const HostTensor &input, std::vector<float> &result) {
-    const float *data = input.as<float>();
-    int64_t k = geometry.k;
-    if (auto op = dyn_cast<nn::ConvOp>(layer.operation())) {
-      ConvVectors source(op);
-      int64_t count = std::min(perSample, source.count());
-      result.resize(geometry.groups * count * k);
-      float *out = result.data();
-      for (int64_t g = 0; g < geometry.groups; ++g)
-        for (int64_t i = 0; i < count; ++i, out += k)
-          source.read(data, g, i * source.count() / count, out);
-      return;
-    }
-    int64_t total = k ? input.size() / k : 0;
-    int64_t count = std::min(perSample, total);
-    result.resize(count * k);
-    for (int64_t i = 0; i < count; ++i)
-      std::copy_n(data + i * total / count * k, k, &result[i * k]);
-  }
-
-  // left^T vectors.
-  void addProducts(const Vectors &left, Sums &into, unsigned threads) {
-    int64_t k = geometry.k;
-    const int64_t strip = 64;
-    int64_t strips = (k + strip - 1) / strip;
-    parallelFor(geometry.groups * strips, threads, [&](int64_t index) {
-      int64_t g = index / strips, first = index % strips * strip;
-      int64_t rows = std::min(strip, k - first);
-      std::vector<float> product(rows * k);
-      for (size_t s = 0; s < vectors.size(); ++s) {
-        int64_t count = int64_t(vectors[s].size()) / (geometry.groups * k);
-        const float *l = left[s].data() + g * count * k;
-        const float *x = vectors[s].data() + g * count * k;
-        gemm(rows, k, count, {l + first, 1, k}, {x, k, 1},
-             {product.data(), k, 1});
-        double *sum = &into[g][first * k];
-        for (int64_t i = 0; i < rows * k; ++i)
-          sum[i] += product[i];
-      }
-    });
-  }
-
-  const WeightedLayer &layer;
-  Geometry geometry;
-  int64_t perSample = 1;
-  Vectors vectors, realVectors;
-  Sums sums, crossSums;
-};
 
 /// Between which sums the function behind a layer passes changes on; all where
 /// it does everywhere, or the layer has other readers.
@@ -312,16 +116,16 @@ public:
                 unsigned threads)
       : geometry(geometry), passed(passed), targets(layer.weights()),
         problems(geometry.groups) {
+    moments.add(/*apart=*/false, threads);
+    share = shareThatHolds(moments, threads);
     if (passed)
       return;
-    std::vector<std::vector<double>> cross(geometry.groups);
-    parallelFor(geometry.groups, threads, [&](int64_t g) {
-      problems[g].emplace(moments.takeSum(g), geometry.k);
-      cross[g] = moments.takeCrossSum(g);
-    });
+    moments.add(/*apart=*/true, threads);
+    moments.clear();
+    solve(moments, threads);
     forEachOutput(threads, [&](int64_t g, int64_t channel) {
       std::vector<float> row = read(channel);
-      row = problems[g]->retarget(row.data(), cross[g]);
+      row = retargeted(*problems[g], row, moments.crossSum(g));
       for (int64_t j = 0; j < this->geometry.k; ++j)
         targets[at(channel, j)] = row[j];
     });
@@ -339,7 +143,7 @@ public:
       if (passed) {
         PassedRounding::Problem sums = passed->of(g, channel, row.data());
         own.emplace(std::move(sums.moment), geometry.k);
-        row = own->retarget(row.data(), sums.cross);
+        row = retargeted(*own, row, sums.cross);
       }
       const RoundingProblem &problem = own ? *own : *problems[g];
       float largest = 0;
@@ -359,6 +163,55 @@ public:
   }
 
 private:
+  void solve(const Moments &moments, unsigned threads) {
+    parallelFor(geometry.groups, threads, [&](int64_t g) {
+      problems[g].emplace(moments.sum(g), geometry.k);
+    });
+  }
+
+  // Weights that bring the sums nearest to the float network's fit the noise of
+  // the samples too, the more the more weights there are for each vector. How
+  // much of the way to go is what is best on samples that they do not know: the
+  // least squares over these, of all outputs.
+  double shareThatHolds(const Moments &moments, unsigned threads) {
+    solve(moments, threads);
+    int64_t k = geometry.k;
+    std::vector<double> along(geometry.groups * geometry.outputs, 0.0),
+        square = along;
+    forEachOutput(threads, [&](int64_t g, int64_t channel) {
+      std::vector<float> row = read(channel);
+      std::vector<float> change =
+          problems[g]->retarget(row.data(), moments.crossSum(g));
+      for (int64_t j = 0; j < k; ++j)
+        change[j] -= row[j];
+      moments.forEachApart(g, [&](const float *x, const float *r, int64_t n) {
+        std::vector<float> moved(n), now(n), wanted(n);
+        gemm(1, n, k, {change.data(), k, 1}, {x, 1, k}, {moved.data(), n, 1});
+        gemm(1, n, k, {row.data(), k, 1}, {x, 1, k}, {now.data(), n, 1});
+        gemm(1, n, k, {row.data(), k, 1}, {r, 1, k}, {wanted.data(), n, 1});
+        for (int64_t i = 0; i < n; ++i) {
+          along[channel] += double(moved[i]) * (double(wanted[i]) - now[i]);
+          square[channel] += double(moved[i]) * moved[i];
+        }
+      });
+    });
+    double above = 0, below = 0;
+    for (size_t c = 0; c < along.size(); ++c) {
+      above += along[c];
+      below += square[c];
+    }
+    return below > 0 ? std::clamp(above / below, 0.0, 1.0) : 0.0;
+  }
+
+  std::vector<float> retargeted(const RoundingProblem &problem,
+                                std::vector<float> row,
+                                const std::vector<double> &cross) const {
+    std::vector<float> all = problem.retarget(row.data(), cross);
+    for (size_t j = 0; j < row.size(); ++j)
+      row[j] += static_cast<float>(share * (double(all[j]) - row[j]));
+    return row;
+  }
+
   int64_t at(int64_t channel, int64_t j) const {
     return channel * geometry.outputStride + j * geometry.stride;
   }
@@ -378,6 +231,8 @@ private:
   const PassedRounding *passed;
   std::vector<float> targets;
   std::vector<std::optional<RoundingProblem>> problems;
+  /// How far from the weights to those that give the float network's sums.
+  double share = 0;
 };
 
 /// Means of the output channels of the operation that a sweep stands before.
@@ -501,8 +356,6 @@ Result<std::vector<RefinedLayer>> refineLayers(
     PassedRange range = behindFunctions ? passedRange(realOp) : PassedRange();
     PassedRounding passedRounding(moments, range, *geometry, bias);
     bool isPassed = std::isfinite(range.low) || std::isfinite(range.high);
-    if (!isPassed)
-      moments.add(threads);
     LayerRounding rounding(layer, *geometry, moments,
                            isPassed ? &passedRounding : nullptr, threads);
     // What the layer becomes with the bits that it has; left installed.

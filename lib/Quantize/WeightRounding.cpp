@@ -16,23 +16,26 @@ namespace cimc::quantization {
 
 namespace {
 
-// Replaces a symmetric positive definite matrix by its lower Cholesky factor.
+// Replaces a symmetric positive definite matrix by its lower Cholesky factor,
+// column by column: what a column takes off the others is a row operation,
+// which vector units are good at.
 bool cholesky(std::vector<double> &a, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    double *rowI = &a[i * n];
-    for (int64_t j = 0; j <= i; ++j) {
-      const double *rowJ = &a[j * n];
-      double sum = rowI[j];
-      for (int64_t p = 0; p < j; ++p)
-        sum -= rowI[p] * rowJ[p];
-      if (i != j)
-        rowI[j] = sum / rowJ[j];
-      else if (sum > 0)
-        rowI[i] = std::sqrt(sum);
-      else
-        return false;
+  std::vector<double> column(n);
+  for (int64_t j = 0; j < n; ++j) {
+    double pivot = a[j * n + j];
+    if (!(pivot > 0))
+      return false;
+    pivot = std::sqrt(pivot);
+    a[j * n + j] = pivot;
+    std::fill(&a[j * n] + j + 1, &a[j * n] + n, 0.0);
+    for (int64_t i = j + 1; i < n; ++i)
+      column[i] = a[i * n + j] /= pivot;
+    for (int64_t i = j + 1; i < n; ++i) {
+      double *row = &a[i * n];
+      double l = column[i];
+      for (int64_t p = j + 1; p <= i; ++p)
+        row[p] -= l * column[p];
     }
-    std::fill(rowI + i + 1, rowI + n, 0.0);
   }
   return true;
 }
