@@ -128,6 +128,18 @@ static std::string programmingText(const CostReport &cost) {
                      withUnit(cost.fast_setup.writing_nj, "J"));
 }
 
+std::string cimc::runText(const CostReport &cost) {
+  std::string text = fmt::format(
+      "{} samples back to back: {}, energy {}; {} of them run event by event",
+      grouped(cost.samples_timed), withUnit(cost.makespan_ns, "s"),
+      withUnit(cost.makespan_nj, "J"), grouped(cost.samples_simulated));
+  if (cost.samples_simulated < cost.samples_timed)
+    text += ", as the chip is the same again after " +
+            (cost.steady_cycle == 1 ? std::string("each")
+                                    : "every " + grouped(cost.steady_cycle));
+  return text + "\n";
+}
+
 std::string cimc::summary(const Program &program, const CostReport &cost,
                           int64_t programBytes) {
   const ChipSpec &chip = program.chip;
@@ -213,6 +225,11 @@ void cimc::addCost(Json &json, const Program &program, const CostReport &cost) {
   json["period_ns"] = cost.period_ns;
   json["throughput_per_s"] = cost.period_ns > 0 ? 1e9 / cost.period_ns : 0;
   json["samples_timed"] = cost.samples_timed;
+  json["samples_simulated"] = cost.samples_simulated;
+  if (cost.makespan_ns > 0) {
+    json["makespan_ns"] = cost.makespan_ns;
+    json["makespan_nj"] = cost.makespan_nj;
+  }
   json["steady_cycle"] = cost.steady_cycle;
   json["simulated_ns"] = cost.simulated_ns;
   json["throttled"] = cost.throttled;

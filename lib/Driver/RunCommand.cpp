@@ -236,7 +236,7 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
   if (Result<double> rate = line.real(Option::Rate, 0); !rate)
     return rate.takeError();
   Result<int64_t> timedSamples =
-      line.integer(Option::TimedSamples, 0, 2, 100000);
+      line.integer(Option::TimedSamples, 0, 2, 1000000);
   if (!timedSamples)
     return timedSamples.takeError();
   bool activity = line.get(Option::Energy, "constants") == "activity";
@@ -382,6 +382,8 @@ Status cimc::runCommand(const CommandLine &line, CommandOutput &output) {
                                  "{:.3g} % switch in a cycle; the chip's "
                                  "constants assume 25 %\n",
                                  100 * cost->array_switching);
+    if (*timedSamples)
+      output.text += runText(*cost);
     output.text += wearText(machine.program->chip, *cost, wear);
     if (line.has(Option::Faults)) {
       const FaultReport &faults = machine.simulator->faultReport();

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 namespace cimc::sim {
@@ -38,10 +39,11 @@ public:
   /// The next sample left at `ns`; `state` tells apart states of the chip then,
   /// relative to that time and sample.
   void add(double ns, uint64_t state) {
-    auto same = std::find(states.begin(), states.end(), state);
-    if (same != states.end())
-      repeats = states.end() - same;
-    states.push_back(state);
+    auto [same, isNew] = latest.try_emplace(state, finished.size());
+    if (!isNew) {
+      repeats = static_cast<int64_t>(finished.size() - same->second);
+      same->second = finished.size();
+    }
     finished.push_back(ns);
   }
   /// Samples after which the state comes back; 0 where it did not.
@@ -59,7 +61,7 @@ public:
 
 private:
   std::vector<double> finished;
-  std::vector<uint64_t> states; ///< of the same samples
+  std::unordered_map<uint64_t, size_t> latest; ///< sample with a state
   int64_t repeats = 0;
 };
 

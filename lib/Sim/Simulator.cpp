@@ -240,11 +240,12 @@ Simulator::runTimed(const std::vector<HostTensor> &inputs, CostReport &report,
   return outputs;
 }
 
-Result<CostReport> Simulator::time(bool criticalPath, int64_t samples) const {
+Result<CostReport> Simulator::time(bool criticalPath, int64_t samples,
+                                   bool skips) const {
   CostReport report;
   sim::CriticalPath path;
   Status status = sim::runTimed(impl->machine, nullptr, report, nullptr,
-                                criticalPath ? &path : nullptr, samples);
+                                criticalPath ? &path : nullptr, samples, skips);
   if (!status)
     return status.takeError();
   report.criticalPath = path.parts();

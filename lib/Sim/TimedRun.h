@@ -37,15 +37,15 @@ struct BankTimes {
 class TimedRun {
 public:
   TimedRun(const Machine &machine, State *state, std::vector<TraceEvent> *trace,
-           CriticalPath *path, int64_t samples)
+           CriticalPath *path, int64_t samples, bool skips)
       : machine(machine), state(state), trace(trace), path(path),
         chip(machine.program.chip), costs(chip), network(costs),
         cycle(costs.cycleNs()), fixedSamples(samples),
-        maxSamples(
-            static_cast<uint32_t>(trace ? samples
-                                  : machine.collectors.empty()
-                                      ? Period::fewest
-                                      : 2 * std::max(samples, Period::most))) {}
+        skips(skips && samples && !trace && !path),
+        maxSamples(static_cast<uint32_t>(samples ? samples
+                                         : machine.collectors.empty()
+                                             ? Period::fewest
+                                             : 2 * Period::most)) {}
 
   Status run();
   void fill(CostReport &report);
@@ -192,8 +192,13 @@ private:
     return work;
   }
   void computeCost(uint32_t index, const Op &op);
+  /// An actor is done with a sample; whether another one comes.
+  bool nextSample(Actor &actor);
   /// A sample has left; whether that is enough.
   bool finishSample();
+  /// The state has come back: leaves out as many whole cycles as no actor has
+  /// begun a sample behind.
+  void skipCycles();
   /// Tells apart what the chip may be like when a sample leaves at `now`.
   uint64_t stateHash(int64_t sample, double now) const;
   /// The first row whose slot a producer may ask for still.
@@ -229,8 +234,10 @@ private:
   Network network;
   double cycle;
   int64_t fixedSamples; ///< 0: until the period is known
-  /// That an actor takes at most: twice as many as are looked at, as of several
-  /// networks one may be faster. Where all is to be seen, no more than those.
+  bool skips;           ///< cycles that repeat
+  /// That an actor takes at most: so many as are fed, less those skipped.
+  /// Without end that is twice as many as are looked at, as of several networks
+  /// one may be faster.
   uint32_t maxSamples;
 
   EventQueue queue;
@@ -254,8 +261,16 @@ private:
   std::vector<double> finished; ///< by sample: last output row at the host
   std::vector<uint32_t> collectorsDone; ///< by sample
   bool hasLeft = false;                 ///< a sample, just now
-  std::vector<double> window;           ///< nJ in each power window
-  Energy feeding;                       ///< of the host's rows, first sample
+  uint32_t left = 0;                    ///< samples
+  /// An actor has had its last sample: from now on the end shows.
+  bool isEnding = false;
+  /// With clocks; so far, and after each sample in `period`.
+  double spent = 0;
+  std::vector<double> spentAfter;
+  int64_t skippedSamples = 0;
+  double skippedNs = 0, skippedNj = 0;
+  std::vector<double> window; ///< nJ in each power window
+  Energy feeding;             ///< of the host's rows, first sample
   int64_t instructions = 0, macs = 0;
   /// Reads of the cells of a tile in the first sample, by core, macros, cell
   /// row and column.

@@ -16,6 +16,7 @@
 namespace cimc::sim {
 
 void TimedRun::spend(double nj, double begin, double end) {
+  spent += nj;
   auto first = static_cast<size_t>(begin / powerWindowNs);
   auto last = static_cast<size_t>(end / powerWindowNs);
   if (window.size() <= last)
@@ -273,7 +274,7 @@ bool TimedRun::stepStream(uint32_t index) {
   bool isFirst = actor.sample == 0;
   if (stepControl(op, actor.at)) {
     instructions += isFirst;
-    if (actor.at.done && ++actor.sample < maxSamples)
+    if (actor.at.done && nextSample(actor))
       actor.at = StreamState();
     return !actor.at.done;
   }
@@ -403,18 +404,46 @@ bool TimedRun::stepPort(uint32_t index) {
       }
       hasLeft = ++collectorsDone[actor.sample] == machine.collectors.size();
     }
-    return ++actor.sample < maxSamples;
+    return nextSample(actor);
   }
   return true;
 }
 
+bool TimedRun::nextSample(Actor &actor) {
+  if (++actor.sample < maxSamples)
+    return true;
+  isEnding = fixedSamples > 0;
+  return false;
+}
+
 bool TimedRun::finishSample() {
-  auto sample = static_cast<int64_t>(period.times().size());
-  double now = finished[static_cast<size_t>(sample)];
-  period.add(now, stateHash(sample, now));
-  if (fixedSamples)
-    return sample + 1 == fixedSamples;
-  return period.cycle() > 0 || sample + 1 == Period::samples(instructions);
+  double now = finished[left];
+  if (!isEnding) {
+    period.add(now, stateHash(left, now));
+    spentAfter.push_back(spent);
+  }
+  ++left;
+  if (!fixedSamples)
+    return period.cycle() > 0 || int64_t{left} == Period::samples(instructions);
+  if (skips && !isEnding && skippedSamples == 0 && period.cycle() > 0)
+    skipCycles();
+  // What is on its way still takes energy.
+  return false;
+}
+
+void TimedRun::skipCycles() {
+  uint32_t begun = 0;
+  for (const Actor &actor : actors)
+    begun = std::max(begun, actor.sample);
+  int64_t cycles = (int64_t{maxSamples} - 1 - begun) / period.cycle();
+  skippedSamples = cycles * period.cycle();
+  maxSamples -= static_cast<uint32_t>(skippedSamples);
+  auto perCycle = [&](const std::vector<double> &values) {
+    size_t last = values.size() - 1;
+    return values[last] - values[last - static_cast<size_t>(period.cycle())];
+  };
+  skippedNs = static_cast<double>(cycles) * perCycle(period.times());
+  skippedNj = static_cast<double>(cycles) * perCycle(spentAfter);
 }
 
 void TimedRun::addActors() {
@@ -503,7 +532,7 @@ Status TimedRun::run() {
     if (std::exchange(hasLeft, false) && finishSample())
       return {};
   }
-  if (machine.collectors.empty())
+  if (machine.collectors.empty() || (fixedSamples && left == maxSamples))
     return {};
   State blocked;
   for (const Actor &actor : actors)
@@ -513,8 +542,8 @@ Status TimedRun::run() {
 
 Status runTimed(const Machine &machine, State *state, CostReport &report,
                 std::vector<TraceEvent> *trace, CriticalPath *path,
-                int64_t samples) {
-  TimedRun run(machine, state, trace, path, samples);
+                int64_t samples, bool skips) {
+  TimedRun run(machine, state, trace, path, samples, skips);
   Status status = run.run();
   if (status)
     run.fill(report);

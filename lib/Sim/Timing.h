@@ -221,11 +221,13 @@ class CriticalPath;
 
 /// Runs several samples in time and fills in `report`. With `state`, the first
 /// sample's data are computed too; with its `activity`, they set the energy of
-/// the products. `samples`: run so many; 0: until the period is known. An error
-/// if all streams block.
+/// the products. `samples`: feed so many; 0: without end, until the period is
+/// known. `skips`: of so many, cycles after which the state comes back are not
+/// run again, but for traces and paths. An error if all streams block.
 Status runTimed(const Machine &machine, State *state, CostReport &report,
                 std::vector<TraceEvent> *trace = nullptr,
-                CriticalPath *path = nullptr, int64_t samples = 0);
+                CriticalPath *path = nullptr, int64_t samples = 0,
+                bool skips = true);
 
 } // namespace cimc::sim
 

@@ -15,12 +15,19 @@ namespace cimc::sim {
 void TimedRun::fill(CostReport &report) {
   const CostModel &model = costs.costModel();
   report = CostReport();
-  report.finished_ns = period.times();
-  size_t samples = report.finished_ns.size();
-  report.samples_timed = static_cast<int64_t>(samples);
+  report.finished_ns.assign(finished.begin(), finished.begin() + left);
+  size_t samples = left;
+  report.samples_simulated = left;
+  report.samples_timed = left + skippedSamples;
+  if (period.times().size() < 2) {
+    // So few were fed that the end shows in all.
+    period = Period();
+    for (uint32_t n = 0; n < left; ++n)
+      period.add(finished[n], n);
+  }
   report.steady_cycle = period.cycle();
   report.latency_ns = samples ? report.finished_ns.front() : 0;
-  report.simulated_ns = samples ? report.finished_ns.back() : 0;
+  report.simulated_ns = samples ? report.finished_ns.back() + skippedNs : 0;
   report.period_ns = period.ns();
   report.instructions_executed = instructions;
   report.macs = macs;
@@ -83,6 +90,14 @@ void TimedRun::fill(CostReport &report) {
     report.throttled = true;
     if (budget > 0)
       report.period_ns = dynamic / budget;
+  }
+  if (fixedSamples) {
+    double all = spent + skippedNj;
+    report.makespan_ns = report.simulated_ns;
+    if (report.throttled && budget > 0)
+      report.makespan_ns = std::max(report.makespan_ns, all / budget);
+    report.makespan_nj =
+        model.withRegulator(all + model.staticPower() * report.makespan_ns);
   }
   auto &components = report.energy_by_component_nj;
   for (int i = 0; i < componentCount; ++i)

@@ -31,6 +31,9 @@ std::string withUnit(double value, const char *unit);
 /// "1,234,567".
 std::string grouped(int64_t value);
 
+/// What a run of so many samples takes (`run --timed-samples`).
+std::string runText(const CostReport &cost);
+
 /// At most 25 lines: chip, arrays, what runs where, latency, throughput,
 /// energy, utilization, power, size, the five slowest layers.
 std::string summary(const Program &program, const CostReport &cost,

@@ -65,13 +65,20 @@ struct CostReport {
   bool throttled = false;
   double unthrottled_period_ns = 0;
   int64_t samples_timed = 0; ///< run back to back
+  /// Of these, run event by event; the others repeated what had been.
+  int64_t samples_simulated = 0;
   /// After so many samples the chip is as it was, and the period is exact; 0:
   /// it never was, and the period is a mean.
   int64_t steady_cycle = 0;
-  /// When the last output row of each of them was at the host.
+  /// When the last output row of each sample simulated was at the host.
   std::vector<double> finished_ns;
-  double simulated_ns = 0; ///< time on the chip that these took
-  double energy_nj = 0;    ///< per sample, static share included
+  /// Time on the chip that the samples timed took.
+  double simulated_ns = 0;
+  /// Of a run of just so many samples: from the first input row to the last
+  /// output row, with the power limit, and its energy with that at rest; else
+  /// 0.
+  double makespan_ns = 0, makespan_nj = 0;
+  double energy_nj = 0; ///< per sample, static share included
   /// Highest mean over 1 us while running unthrottled, and over a period.
   double peak_power_w = 0, average_power_w = 0;
   double utilization =
@@ -146,9 +153,13 @@ public:
            bool activity = false) const;
 
   /// Times the program; no data is needed because time never depends on it.
-  /// `criticalPath`: say what decides the period, too. `samples`: run so many
-  /// back to back; 0: until the period is known.
-  Result<CostReport> time(bool criticalPath = false, int64_t samples = 0) const;
+  /// `criticalPath`: say what decides the period, too. `samples`: feed so many
+  /// back to back; 0: without end, until the period is known. `skips`: of so
+  /// many, cycles after which the chip is as it was are not run again, which
+  /// gives the same figures but for the peak power, whose windows fall
+  /// elsewhere.
+  Result<CostReport> time(bool criticalPath = false, int64_t samples = 0,
+                          bool skips = true) const;
 
   /// What every unit of every core did while `time` ran, as a JSON document in
   /// the Chrome trace format (for chrome://tracing or ui.perfetto.dev).

@@ -10,6 +10,7 @@
 #include "Period.h"
 
 #include "cimc/Sim/Simulator.h"
+#include "cimc/Target/CostModel.h"
 
 #include <catch2/catch.hpp>
 
@@ -117,16 +118,18 @@ TEST_CASE("pipelines, also deep ones and such that oscillate, keep their "
     INFO("seed " << seed << ", " << r.samples_timed << " samples, cycle "
                  << r.steady_cycle);
     constexpr int64_t many = 512;
-    CostReport all = *simulator.time(/*criticalPath=*/false, many);
+    CostReport all =
+        *simulator.time(/*criticalPath=*/false, many, /*skips=*/false);
     REQUIRE(all.finished_ns.size() == many);
     if (r.steady_cycle == 0)
       continue;
     CHECK(r.samples_timed < sim::Period::most);
     for (size_t n = 0; n < r.finished_ns.size(); ++n)
       CHECK(r.finished_ns[n] == all.finished_ns[n]);
-    // From there on, every cycle takes as long.
+    // From there on, every cycle takes as long, until no more samples come.
     auto cycle = static_cast<size_t>(r.steady_cycle);
-    for (size_t n = r.finished_ns.size(); n < many; ++n)
+    constexpr size_t last = many - 128; // rings hold 24 x 3 rows at most
+    for (size_t n = r.finished_ns.size(); n < last; ++n)
       REQUIRE(std::abs(all.finished_ns[n] - all.finished_ns[n - cycle] -
                        r.unthrottled_period_ns * static_cast<double>(cycle)) <
               0.01);
@@ -136,4 +139,69 @@ TEST_CASE("pipelines, also deep ones and such that oscillate, keep their "
   UNSCOPED_INFO(oscillate << " oscillate, the longest cycle is " << longest);
   CHECK(oscillate >= 1);
   CHECK(longest >= 3);
+}
+
+TEST_CASE("a run that leaves out cycles is the run") {
+  int64_t skipped = 0, drained = 0;
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    Program program = pipeline(seed, seed % 3 == 0 ? 24 : 2 + seed % 5);
+    Simulator simulator(program);
+    for (int64_t samples : {1, 2, 7, 40, 257, 900}) {
+      INFO("seed " << seed << ", " << samples << " samples");
+      CostReport r = *simulator.time(/*criticalPath=*/false, samples);
+      CostReport all =
+          *simulator.time(/*criticalPath=*/false, samples, /*skips=*/false);
+      REQUIRE(all.samples_simulated == samples);
+      CHECK(r.samples_timed == samples);
+      CHECK(all.samples_timed == samples);
+      skipped += r.samples_simulated < samples;
+      CHECK(r.steady_cycle == all.steady_cycle);
+      CHECK(r.latency_ns == all.latency_ns);
+      CHECK(r.simulated_ns == Approx(all.simulated_ns).epsilon(1e-9));
+      CHECK(r.makespan_ns == Approx(all.makespan_ns).epsilon(1e-9));
+      CHECK(r.makespan_nj == Approx(all.makespan_nj).epsilon(1e-9));
+      CHECK(r.period_ns == Approx(all.period_ns).epsilon(1e-9));
+      CHECK(r.energy_nj == Approx(all.energy_nj).epsilon(1e-9));
+      CHECK(r.average_power_w == Approx(all.average_power_w).epsilon(1e-9));
+      CHECK(r.utilization == Approx(all.utilization).epsilon(1e-9));
+      CHECK(r.throttled == all.throttled);
+      CHECK(r.macs == all.macs);
+      CHECK(r.instructions_executed == all.instructions_executed);
+      // The last samples have nothing behind them: what a run takes beyond
+      // its first sample is no more than so many periods.
+      drained +=
+          r.makespan_ns < r.latency_ns + static_cast<double>(samples - 1) *
+                                             r.period_ns * (1 - 1e-9);
+    }
+  }
+  CHECK(skipped > 100);
+  UNSCOPED_INFO(drained << " runs end earlier than their period says");
+  CHECK(drained > 0);
+}
+
+TEST_CASE("a million samples in no time") {
+  Program program = SmallNetwork().program;
+  Simulator simulator(program);
+  constexpr int64_t many = 1000000;
+  CostReport r = *simulator.time(/*criticalPath=*/false, many);
+  CHECK(r.samples_timed == many);
+  CHECK(r.samples_simulated < 200);
+  CHECK(r.steady_cycle > 0);
+  CHECK(r.makespan_ns == Approx(r.period_ns * many).epsilon(1e-4));
+  CHECK(r.makespan_nj == Approx(r.energy_nj * many).epsilon(1e-4));
+  // Without end there is no such time.
+  CHECK(simulator.time()->makespan_ns == 0);
+}
+
+TEST_CASE("the power limit stretches a run") {
+  Program program = SmallNetwork().program;
+  CostReport fast = *Simulator(program).time(/*criticalPath=*/false, 1000);
+  program.chip.power.tdp_w =
+      (fast.average_power_w + 1.08 * CostModel(program.chip).staticPower()) / 2;
+  CostReport slow = *Simulator(program).time(/*criticalPath=*/false, 1000);
+  REQUIRE(slow.throttled);
+  CHECK(slow.simulated_ns == fast.simulated_ns);
+  CHECK(slow.makespan_ns == Approx(slow.period_ns * 1000).epsilon(0.01));
+  CHECK(slow.makespan_nj / slow.makespan_ns ==
+        Approx(program.chip.power.tdp_w).epsilon(0.01));
 }
