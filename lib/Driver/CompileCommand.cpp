@@ -400,7 +400,7 @@ static Result<CostReport> calibratedCost(const std::string &model,
     status = runPhases(options, compilation);
   if (!status)
     return status.takeError();
-  return Simulator(*compilation.program).time();
+  return timeProgram(*compilation.program);
 }
 
 /// Says that ranges are taken while running, and what calibrating would cost.
@@ -529,9 +529,8 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
       !written)
     return written;
 
-  Simulator simulator(program);
   auto start = std::chrono::steady_clock::now();
-  Result<CostReport> cost = simulator.time(line.has(Option::Explain));
+  Result<CostReport> cost = timeProgram(program, line.has(Option::Explain));
   std::chrono::duration<double> timing =
       std::chrono::steady_clock::now() - start;
   if (!cost)

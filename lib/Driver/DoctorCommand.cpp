@@ -266,8 +266,7 @@ Status cimc::doctorCommand(const CommandLine &line, CommandOutput &output) {
   clearProgress();
   output.messages = compilation.messages;
   if (status && compilation.program) {
-    Simulator simulator(*compilation.program);
-    Result<CostReport> cost = simulator.time();
+    Result<CostReport> cost = timeProgram(*compilation.program);
     if (!cost)
       return Error{ExitCode::Internal,
                    "the chip model cannot run the program: " +

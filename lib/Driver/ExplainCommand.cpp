@@ -101,7 +101,7 @@ static Alternative compileOtherwise(const Explained &explained, size_t index,
                         : status.error().message;
     return other;
   }
-  Result<CostReport> cost = Simulator(*compilation.program).time();
+  Result<CostReport> cost = timeProgram(*compilation.program);
   if (!cost) {
     other.failure = cost.error().message;
     return other;
@@ -238,7 +238,7 @@ static Status explain(const CommandLine &line, Explained &explained,
       return status;
   }
   Result<CostReport> cost =
-      Simulator(explained.program).time(/*criticalPath=*/true);
+      timeProgram(explained.program, /*criticalPath=*/true);
   if (!cost)
     return Error{isProgram ? ExitCode::InvalidInput : ExitCode::Internal,
                  "the chip model cannot run the program: " +

@@ -292,7 +292,7 @@ Status cimc::compileNetworks(const CommandLine &line, CommandOutput &output) {
       !written)
     return written;
 
-  Result<CostReport> cost = Simulator(all).time();
+  Result<CostReport> cost = timeProgram(all);
   if (!cost)
     return Error{ExitCode::Internal, "the chip model cannot run the program: " +
                                          cost.error().message};
@@ -308,7 +308,7 @@ Status cimc::compileNetworks(const CommandLine &line, CommandOutput &output) {
     const Resident &resident = (*list)[i];
     seconds += resident.compilation.seconds;
     Program one = extract(all, all.networks[i]);
-    Result<CostReport> its = Simulator(one).time();
+    Result<CostReport> its = timeProgram(one);
     if (!its)
       return Error{ExitCode::Internal,
                    fmt::format("the chip model cannot run network '{}': {}",

@@ -47,7 +47,7 @@ static Status fits(mlir::ModuleOp module, CompileOptions options) {
     return status;
   if (!options.budget.isGiven())
     return {};
-  Result<CostReport> cost = Simulator(*trial.program).time();
+  Result<CostReport> cost = timeProgram(*trial.program);
   if (!cost)
     return cost.takeError();
   const auto &[latency, period, energy] = options.budget;

@@ -127,6 +127,12 @@ LogicalResult Placer::place(func::FuncOp function) {
     return success();
   }
   const Item &item = graph.items[packer.failed()];
+  auto streams = static_cast<int64_t>(graph.ops.size());
+  if (int64_t all = chip.cores() * chip.core.streams; streams > all)
+    return function.emitError()
+           << "the network needs " << streams << " streams, the "
+           << chip.cores() << " cores of '" << chip.name << "' run " << all
+           << " at once; choose a chip with more cores or streams";
   if (macros > chip.macros())
     return doesNotFit(function, macros);
   if (item.load.macros)

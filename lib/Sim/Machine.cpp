@@ -126,12 +126,14 @@ void Machine::buildCore(const CoreProgram &source) {
     for (const isa::Instruction &instruction : stream.instructions)
       end = std::max(end, std::visit(ConstantsEnd{core}, instruction));
   core.memoryBytes = end;
-  eachProgrammed(source, [&](uint16_t macro, const CellBlock &block) {
-    while (core.macros.size() <= macro)
-      core.macros.push_back(makeCells(program.chip));
-    writeCells(core.macros[macro], block);
-  });
-  breakCells(core);
+  if (holdsWeights) {
+    eachProgrammed(source, [&](uint16_t macro, const CellBlock &block) {
+      while (core.macros.size() <= macro)
+        core.macros.push_back(makeCells(program.chip));
+      writeCells(core.macros[macro], block);
+    });
+    breakCells(core);
+  }
   cores.push_back(std::move(core));
 }
 
@@ -199,6 +201,8 @@ const MvmPlan *Machine::plan(uint32_t core, const isa::Mvm &r) {
         slot->pixelsRead,
         s.pixel + (s.channel + s.length + src.channels - 1) / src.channels);
   }
+  if (!holdsWeights)
+    return slot.get();
   auto columns = static_cast<int64_t>(slot->columns.size());
   std::vector<int8_t> weights(r.k_size * columns);
   for (int64_t c = 0; c < columns; ++c) {
@@ -321,8 +325,9 @@ static int64_t byteCount(const IOBinding &io) {
   return n;
 }
 
-Machine::Machine(const Program &program, const FaultModel &faults)
-    : program(program), faults(faults) {
+Machine::Machine(const Program &program, const FaultModel &faults,
+                 bool holdsWeights)
+    : program(program), faults(faults), holdsWeights(holdsWeights) {
   setHost(bestHostIsa());
   for (const CoreProgram &core : program.cores)
     coreIndex.emplace(core.id, static_cast<uint32_t>(coreIndex.size()));

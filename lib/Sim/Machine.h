@@ -178,10 +178,13 @@ struct State {
 class Machine {
 public:
   /// Cells are wrong as `faults` say.
-  explicit Machine(const Program &program, const FaultModel &faults = {});
+  /// Without weights a machine can be timed, not run.
+  explicit Machine(const Program &program, const FaultModel &faults = {},
+                   bool holdsWeights = true);
 
   const Program &program;
   const FaultModel faults;
+  const bool holdsWeights;
   FaultReport faultReport;
   HostIsa host = bestHostIsa();
   GemmKernel gemm;

@@ -240,16 +240,26 @@ Simulator::runTimed(const std::vector<HostTensor> &inputs, CostReport &report,
   return outputs;
 }
 
-Result<CostReport> Simulator::time(bool criticalPath, int64_t samples,
-                                   bool skips) const {
+static Result<CostReport> timeOf(const sim::Machine &machine, bool criticalPath,
+                                 int64_t samples, bool skips) {
   CostReport report;
   sim::CriticalPath path;
-  Status status = sim::runTimed(impl->machine, nullptr, report, nullptr,
+  Status status = sim::runTimed(machine, nullptr, report, nullptr,
                                 criticalPath ? &path : nullptr, samples, skips);
   if (!status)
     return status.takeError();
   report.criticalPath = path.parts();
   return report;
+}
+
+Result<CostReport> Simulator::time(bool criticalPath, int64_t samples,
+                                   bool skips) const {
+  return timeOf(impl->machine, criticalPath, samples, skips);
+}
+
+Result<CostReport> timeProgram(const Program &program, bool criticalPath) {
+  return timeOf(sim::Machine(program, {}, /*holdsWeights=*/false), criticalPath,
+                /*samples=*/0, /*skips=*/true);
 }
 
 Result<std::string> Simulator::trace() const {

@@ -202,8 +202,11 @@ void TimedRun::send(uint32_t index, const Op &op, Message &message) {
   }
   CriticalPath::Id cause = actor.cause;
   if (path)
-    cause =
-        path->add({cause, source, "networks", message.start, times.arrived});
+    cause = path->add({cause, source,
+                       w.route->links[NetworkOnPackage - NetworkOnChip]
+                           ? "chiplet network"
+                           : "networks",
+                       message.start, times.arrived});
   actor.time = times.sent;
   arrive(op.channel, op.port, times.arrived, cause);
 }

@@ -113,7 +113,7 @@ def line(model, row):
     return (f"| `{model}` | `{row['chip']}` | {row['mode']} | {row['arrays_used']} of {row['arrays_total']} | "
             f"{row['elements']} | {row['different']} | {row['latency_ns'] / 1e3:.2f} | {row['latency_off_ns']:g} | "
             f"{row['period_ns'] / 1e3:.3f} | {samples} | {row['period_simulated_ns'] / 1e3:.3f} | "
-            f"{row['period_off_percent']:+.2f}{'' if row['ok'] else ' **wrong**'} |")
+            f"{row['period_off_percent']:+.2f}{'' if row['ok'] else ' **missed**'} |")
 
 
 def programs(args, model, folder, show):
@@ -183,7 +183,7 @@ def main():
     show("")
     show(f"{len(run_rows)} programs of {len(results)} models; {sum(r['elements'] for r in run_rows):,} elements compared, "
          f"{sum(r['different'] for r in run_rows)} differ; periods off by at most {off:.2f} %, "
-         f"{sum(not r['ok'] for r in rows)} wrong")
+         f"{sum(not r['ok'] for r in rows)} miss what is asked")
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
     if args.table:

@@ -43,7 +43,8 @@ struct StreamCost {
 struct PathPart {
   std::string layer; ///< empty: the host
   std::string what;  ///< "arrays", "vector unit", "memory", "sending",
-                     ///< "networks", "dram", "host"
+                     ///< "networks" within a chiplet, "chiplet network" where
+                     ///< a message passes from one to another, "dram", "host"
   double ns = 0;     ///< its share of one period
 };
 
@@ -169,6 +170,11 @@ private:
   struct Impl;
   std::unique_ptr<Impl> impl;
 };
+
+/// `Simulator::time` without a simulator: weights are not held, which takes a
+/// third of the memory of a large network's.
+Result<CostReport> timeProgram(const Program &program,
+                               bool criticalPath = false);
 
 } // namespace cimc
 
