@@ -346,10 +346,12 @@ Json cimc::faultJson(const FaultReport &r) {
 //===----------------------------------------------------------------------===//
 
 std::string cimc::quantizationText(const QuantizeReport &report) {
-  int64_t narrow = 0, open = 0;
+  int64_t narrow = 0, open = 0, wide = 0, inputs = 0;
   for (const QuantizedLayer &layer : report.layers) {
     open += layer.dropDb.has_value();
     narrow += layer.dropDb && layer.weightBits < 8;
+    inputs += layer.inputGainDb.has_value();
+    wide += layer.inputGainDb && layer.inputBits == 16;
   }
   if (report.layers.empty())
     return "";
@@ -359,6 +361,9 @@ std::string cimc::quantizationText(const QuantizeReport &report) {
   if (open)
     text += fmt::format("; {} of {} layers with a choice have 4-bit weights",
                         narrow, open);
+  if (inputs)
+    text += fmt::format("; {} of {} inputs with a choice have 16 bits", wide,
+                        inputs);
   return text + "\n";
 }
 
@@ -397,6 +402,8 @@ Json cimc::quantizationJson(const QuantizeReport &report) {
       row["narrow_drop_db"] = *layer.dropDb;
       row["narrow_saves_row_groups"] = layer.saved;
     }
+    if (layer.inputGainDb)
+      row["wide_input_gain_db"] = *layer.inputGainDb;
     if (layer.input == "fixed") {
       row["input_bits"] = layer.inputBits;
       row["low"] = layer.low;

@@ -170,12 +170,16 @@ std::vector<double> channelMeans(Operation *op, const HostTensor &result) {
 }
 
 void Statistics::prepare(func::FuncOp entry) {
+  int64_t products = 0;
   entry.walk([&](Operation *op) {
     if (isa<nn::TanhOp, nn::ClipOp>(op)) {
       limitOf[op] = atLimits.size();
       atLimits.emplace_back();
     }
-    if (!isa<nn::ConvOp, nn::MatMulOp>(op) || !constantOf(op->getOperand(1)))
+    if (!isa<nn::ConvOp, nn::MatMulOp>(op))
+      return;
+    int64_t number = products++;
+    if (!constantOf(op->getOperand(1)))
       return;
     auto shape = cast<ShapedType>(op->getOperand(0).getType()).getShape();
     int64_t axis = 1;
@@ -183,7 +187,7 @@ void Statistics::prepare(func::FuncOp entry) {
       axis =
           static_cast<int64_t>(shape.size()) - (matmul.getTransposeA() ? 2 : 1);
     meansOf[op->getOperand(0)].push_back(means.size());
-    means.push_back({op, axis, std::vector<int64_t>(shape[axis], 0)});
+    means.push_back({number, axis, std::vector<int64_t>(shape[axis], 0)});
   });
 }
 
@@ -219,10 +223,10 @@ void Statistics::count(Partial &partial, const RangePlan &plan, Value value,
   }
 }
 
-std::vector<double> Statistics::inputMeans(Operation *op) const {
+std::vector<double> Statistics::inputMeans(int64_t number) const {
   std::vector<double> result;
   for (const Mean &mean : means)
-    if (mean.op == op)
+    if (mean.number == number)
       for (int64_t sum : mean.sums)
         result.push_back(static_cast<double>(sum) / meanUnit /
                          static_cast<double>(samples));

@@ -57,9 +57,10 @@ public:
   std::vector<std::vector<HostTensor>> heldInputs;
   std::vector<Results> heldResults;
 
-  /// The means of the slices of a weighted operation's input along the axis it
-  /// sums over (conv: channels, matmul: K); empty for other operations.
-  std::vector<double> inputMeans(mlir::Operation *op) const;
+  /// The means of the slices of the input of a convolution or matrix product
+  /// along the axis it sums over (channels or K), by its number among these in
+  /// the network or any copy of it; empty where the weights are not constant.
+  std::vector<double> inputMeans(int64_t number) const;
 
   /// The share of the results of tanh that are 1 or -1 but for a thousandth,
   /// and of a clip that are its upper end; 0 for other operations.
@@ -81,8 +82,7 @@ public:
 
 private:
   struct Mean {
-    mlir::Operation *op;
-    int64_t axis;
+    int64_t number, axis;
     std::vector<int64_t> sums;
   };
   struct AtLimits {

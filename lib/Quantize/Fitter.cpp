@@ -61,14 +61,17 @@ std::vector<double> meanShift(const WeightedLayer &layer,
 
 // The nearest integers with biases that make up for the shift of the means.
 std::vector<LayerConstants>
-correctBiases(const std::vector<WeightedLayer> &layers,
+correctBiases(func::FuncOp entry, const std::vector<WeightedLayer> &layers,
               const std::vector<LayerConstants> &nearest,
               const Statistics &statistics) {
   std::vector<LayerConstants> corrected = nearest;
+  std::vector<Operation *> products = productsOf(entry);
   for (size_t i = 0; i < layers.size(); ++i) {
     std::vector<float> bias = layers[i].bias();
     std::vector<double> shift = meanShift(
-        layers[i], nearest[i], statistics.inputMeans(layers[i].operation()));
+        layers[i], nearest[i],
+        statistics.inputMeans(llvm::find(products, layers[i].operation()) -
+                              products.begin()));
     if (shift.size() != bias.size())
       continue;
     for (size_t c = 0; c < bias.size(); ++c)
@@ -95,7 +98,8 @@ Result<Fitted> Fitter::fit(const std::vector<bool> &isNarrowWanted) {
   }
   std::vector<std::vector<LayerConstants>> choices = {nearest};
   if (options.biasCorrection)
-    choices.push_back(correctBiases(layers, nearest, statistics));
+    choices.push_back(
+        correctBiases(*findEntry(module), layers, nearest, statistics));
   Fitted result;
   result.narrow.resize(layers.size());
   // A handful of samples is learned by heart, and at 8 bits there is little

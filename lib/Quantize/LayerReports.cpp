@@ -15,6 +15,7 @@
 #include "cimc/Reference/Evaluator.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 
 #include <algorithm>
 #include <cmath>
@@ -89,8 +90,13 @@ void LayerReports::setBits(const std::string &name,
       layer.weightBits = decision.bits;
       layer.dropDb = decision.dropDb;
       layer.saved = decision.saved;
+      layer.inputGainDb = decision.inputGainDb;
       if (!decision.why.empty())
         layer.why += "; " + decision.why;
+      if (decision.inputGainDb)
+        layer.why += llvm::formatv("; a 16-bit input gains {0:F2} dB",
+                                   *decision.inputGainDb)
+                         .str();
     }
 }
 

@@ -56,54 +56,62 @@ namespace {
 
 class Search {
 public:
-  Search(ModuleOp module, std::vector<WeightedLayer> &layers,
-         const std::vector<LayerConstants> &wide,
-         const std::vector<std::optional<LayerConstants>> &narrow,
-         const Statistics &statistics, const BitSearch &search,
-         unsigned threads)
-      : module(module), layers(layers), wide(wide), narrow(narrow),
-        statistics(statistics), search(search), threads(threads),
-        builder(module.getContext()), decisions(layers.size()) {}
+  Search(const BitChoices &choices, const Statistics &statistics,
+         const BitSearch &search, unsigned threads)
+      : choices(choices), layers(choices.base.layers), statistics(statistics),
+        search(search), threads(threads),
+        builder(choices.base.module->getContext()), decisions(layers.size()),
+        isWide(layers.size(), false) {}
 
   Result<std::vector<BitDecision>> run() {
-    if (Status status = measureLayers(); !status)
+    bool isLimited = search.maxDropDb || search.minCosine;
+    if (Status status = measureWeights(); !status)
       return status.takeError();
-    std::vector<KnapsackItem> items;
+    if (isLimited && !isWithin(reference))
+      if (Status status = widenInputs(); !status)
+        return status.takeError();
     for (size_t i : open)
-      items.push_back({decisions[i].saved * reads(layers[i]), harms[i]});
+      items.push_back({decisions[i].saved * reads(i), harms[i]});
+    if (search.countsReads)
+      if (Status status = measureInputs(); !status)
+        return status.takeError();
     Knapsack knapsack(items);
-    Result<int64_t> capacity = search.maxDropDb || search.minCosine
-                                   ? cheapestWithin(knapsack)
-                                   : dearestThatFits(knapsack);
+    Result<int64_t> capacity =
+        isLimited ? leastWithin(knapsack) : dearestThatFits(knapsack);
     if (!capacity)
       return capacity.takeError();
     std::vector<bool> keep = knapsack.choose(*capacity);
     for (size_t k = 0; k < open.size(); ++k)
       decide(decisions[open[k]], keep[k]);
+    std::vector<bool> widened = widenedBy(keep);
+    for (size_t i = 0; i < layers.size(); ++i)
+      if (widened[i])
+        decisions[i].inputBits = 16;
     return std::move(decisions);
   }
 
 private:
   /// How often each weight's share of the cost counts.
-  int64_t reads(const WeightedLayer &layer) const {
-    if (!search.countsReads)
-      return 1;
-    auto type = cast<ShapedType>(layer.operation()->getResult(0).getType());
+  int64_t reads(size_t i) const { return search.countsReads ? vectors(i) : 1; }
+  /// How many vectors a layer's weights are multiplied with.
+  int64_t vectors(size_t i) const {
+    auto type = cast<ShapedType>(layers[i].operation()->getResult(0).getType());
     return std::max<int64_t>(1, type.getNumElements() /
-                                    layer.matrix()->allColumns());
+                                    layers[i].matrix()->allColumns());
   }
 
-  Status measureLayers() {
+  Status measureWeights() {
     for (size_t i = 0; i < layers.size(); ++i)
-      layers[i].install(builder, wide[i]);
-    auto before = evaluateHeld(module, statistics, threads);
-    if (!before)
-      return before.takeError();
-    reference = outputAgreement(*before, statistics.heldResults);
+      layers[i].install(builder, choices.wide[i]);
+    auto results = evaluateHeld(*choices.base.module, statistics, threads);
+    if (!results)
+      return results.takeError();
+    before = std::move(*results);
+    reference = outputAgreement(before, statistics.heldResults);
     harms.assign(layers.size(), 0.0);
     for (size_t i = 0; i < layers.size(); ++i) {
       BitDecision &decision = decisions[i];
-      if (!narrow[i]) {
+      if (!choices.narrow[i]) {
         decision.why = "bits given";
         continue;
       }
@@ -115,26 +123,103 @@ private:
         decision.why = "4 bits would save nothing";
         continue;
       }
-      layers[i].install(builder, *narrow[i]);
-      auto after = evaluateHeld(module, statistics, threads);
-      if (!after)
-        return after.takeError();
-      layers[i].install(builder, wide[i]);
-      decision.dropDb =
-          reference.sqnrDb() -
-          outputAgreement(*after, statistics.heldResults).sqnrDb();
-      for (double moved : judgedNoise(*after, *before))
-        harms[i] += moved;
+      layers[i].install(builder, *choices.narrow[i]);
+      auto move = moved(*choices.base.module);
+      if (!move)
+        return move.takeError();
+      layers[i].install(builder, choices.wide[i]);
+      decision.dropDb = -move->gainDb;
+      harms[i] = move->distance;
       open.push_back(i);
     }
     return {};
   }
 
-  void install(const std::vector<bool> &keep) {
-    for (size_t k = 0; k < open.size(); ++k)
-      layers[open[k]].install(builder,
-                              keep[k] ? wide[open[k]] : *narrow[open[k]]);
+  /// How far a network's outputs are from those of `base` with wide weights.
+  struct Move {
+    double distance = 0, gainDb = 0;
+  };
+  Result<Move> moved(ModuleOp module) {
+    auto after = evaluateHeld(module, statistics, threads);
+    if (!after)
+      return after.takeError();
+    Move move;
+    for (double one : judgedNoise(*after, before))
+      move.distance += one;
+    move.gainDb = outputAgreement(*after, statistics.heldResults).sqnrDb() -
+                  reference.sqnrDb();
+    return move;
   }
+
+  /// Adds an item for each tensor that may have 16 bits: what the second pass
+  /// over the inputs costs, of weights that are wide.
+  Status measureInputs() {
+    for (size_t t = 0; t < choices.inputs.size(); ++t) {
+      std::vector<bool> widened(layers.size(), false);
+      KnapsackItem item;
+      for (size_t i : choices.inputs[t]) {
+        widened[i] = true;
+        if (const std::optional<nn::WeightMatrix> &matrix = layers[i].matrix())
+          item.size += vectors(i) * search.cost(*matrix, kWideBits);
+      }
+      auto module = install(widened, {});
+      if (!module)
+        return module.takeError();
+      auto move = moved(*module);
+      if (!move)
+        return move.takeError();
+      item.value = move->distance;
+      for (size_t i : choices.inputs[t])
+        decisions[i].inputGainDb = move->gainDb;
+      items.push_back(item);
+      inputItems.push_back(t);
+    }
+    return {};
+  }
+
+  /// The inputs that have 16 bits where these items are taken.
+  std::vector<bool> widenedBy(const std::vector<bool> &keep) const {
+    std::vector<bool> widened = isWide;
+    size_t first = items.size() - inputItems.size();
+    for (size_t k = 0; k < inputItems.size(); ++k)
+      if (keep[first + k])
+        for (size_t i : choices.inputs[inputItems[k]])
+          widened[i] = true;
+    return widened;
+  }
+
+  /// A network with these inputs of 16 bits, and narrow weights in these
+  /// layers.
+  Result<ModuleOp> install(const std::vector<bool> &widened,
+                           const std::vector<size_t> &narrow) {
+    QuantizedCopy *target = &choices.base;
+    if (llvm::is_contained(widened, true)) {
+      if (widened != currentlyWide) {
+        auto copy = choices.copy(widened);
+        if (!copy)
+          return copy.takeError();
+        current = std::move(*copy);
+        currentlyWide = widened;
+      }
+      target = &current;
+    }
+    for (size_t i = 0; i < layers.size(); ++i) {
+      bool isNarrow = llvm::is_contained(narrow, i);
+      WeightedLayer &layer = target->layers[i];
+      layer.install(builder, layer.adapt(isNarrow ? *choices.narrow[i]
+                                                  : choices.wide[i]));
+    }
+    return *target->module;
+  }
+  Result<ModuleOp> install(const std::vector<bool> &keep) {
+    std::vector<size_t> narrow;
+    for (size_t k = 0; k < openItems(); ++k)
+      if (!keep[k])
+        narrow.push_back(open[k]);
+    return install(widenedBy(keep), narrow);
+  }
+  /// Items that are weights come first; none where only inputs are chosen.
+  size_t openItems() const { return items.size() - inputItems.size(); }
 
   /// The end of [0, capacity] behind which `holds` is as it is at the capacity
   /// itself: the least value that holds if `holds` is false below it. Each
@@ -150,8 +235,10 @@ private:
         high = middle;
         continue;
       }
-      install(keep);
-      Result<bool> result = holds();
+      Result<ModuleOp> module = install(keep);
+      if (!module)
+        return module.takeError();
+      Result<bool> result = holds(*module);
       if (!result)
         return result.takeError();
       if (*result) {
@@ -165,21 +252,25 @@ private:
   }
 
   Result<int64_t> dearestThatFits(const Knapsack &knapsack) {
-    Status last = search.fits(module);
+    Result<ModuleOp> all = install(knapsack.choose(knapsack.capacity()));
+    if (!all)
+      return all.takeError();
+    Status last = search.fits(*all);
     if (last)
       return knapsack.capacity();
     if (last.error().code != ExitCode::DoesNotFit)
       return last.takeError();
     // The first that does not fit.
-    Result<int64_t> first = leastThat(knapsack, [&]() -> Result<bool> {
-      Status fits = search.fits(module);
-      if (fits)
-        return false;
-      last = std::move(fits);
-      if (last.error().code != ExitCode::DoesNotFit)
-        return last.takeError();
-      return true;
-    });
+    Result<int64_t> first =
+        leastThat(knapsack, [&](ModuleOp module) -> Result<bool> {
+          Status fits = search.fits(module);
+          if (fits)
+            return false;
+          last = std::move(fits);
+          if (last.error().code != ExitCode::DoesNotFit)
+            return last.takeError();
+          return true;
+        });
     if (!first)
       return first.takeError();
     if (*first == 0)
@@ -189,22 +280,54 @@ private:
     return *first - 1;
   }
 
-  Result<int64_t> cheapestWithin(const Knapsack &knapsack) {
-    if (!isWithin(reference))
+  /// The fewest reads of arrays more for which wide weights are within the
+  /// limits.
+  Status widenInputs() {
+    Agreement best = reference;
+    if (Status status = measureInputs(); !status)
+      return status;
+    if (!items.empty()) {
+      auto all = agreement(install(std::vector<bool>(items.size(), true)));
+      if (!all)
+        return all.takeError();
+      best = *all;
+    }
+    if (!isWithin(best))
       return Error{
           ExitCode::AccuracyMissed,
-          llvm::formatv("with 8-bit weights everywhere the cosine between the "
-                        "outputs and the float network's is {0:F5}, less than "
-                        "the {1:F5} asked for; allow less, or give more or "
-                        "other calibration samples",
-                        reference.cosine(), *search.minCosine)
+          llvm::formatv("with 8-bit weights{0} everywhere the cosine between "
+                        "the outputs and the float network's is {1:F6}, less "
+                        "than the {2:F6} asked for; allow less, or give more "
+                        "or other calibration samples",
+                        items.empty() ? "" : " and 16-bit inputs",
+                        best.cosine(), *search.minCosine)
               .str()};
-    return leastThat(knapsack, [&]() -> Result<bool> {
-      auto results = evaluateHeld(module, statistics, threads);
-      if (!results)
-        return results.takeError();
-      return isWithin(outputAgreement(*results, statistics.heldResults));
+    Knapsack knapsack(items);
+    Result<int64_t> capacity = leastWithin(knapsack);
+    if (!capacity)
+      return capacity.takeError();
+    isWide = widenedBy(knapsack.choose(*capacity));
+    items.clear();
+    inputItems.clear();
+    return {};
+  }
+
+  Result<int64_t> leastWithin(const Knapsack &knapsack) {
+    return leastThat(knapsack, [&](ModuleOp module) -> Result<bool> {
+      auto measured = agreement(module);
+      if (!measured)
+        return measured.takeError();
+      return isWithin(*measured);
     });
+  }
+
+  Result<Agreement> agreement(Result<ModuleOp> module) {
+    if (!module)
+      return module.takeError();
+    auto results = evaluateHeld(*module, statistics, threads);
+    if (!results)
+      return results.takeError();
+    return outputAgreement(*results, statistics.heldResults);
   }
 
   bool isWithin(const Agreement &agreement) const {
@@ -220,32 +343,36 @@ private:
                        .str();
   }
 
-  ModuleOp module;
+  const BitChoices &choices;
   std::vector<WeightedLayer> &layers;
-  const std::vector<LayerConstants> &wide;
-  const std::vector<std::optional<LayerConstants>> &narrow;
   const Statistics &statistics;
   const BitSearch &search;
   unsigned threads;
   OpBuilder builder;
   std::vector<BitDecision> decisions;
-  std::vector<double> harms;
-  /// Layers with something to choose.
-  std::vector<size_t> open;
-  /// With 8 bits everywhere.
+  /// What 8-bit weights and 8-bit inputs give.
+  std::vector<Results> before;
   Agreement reference;
+  std::vector<double> harms;
+  /// Layers with a choice of weights.
+  std::vector<size_t> open;
+  /// By layer: 16 bits whatever else is chosen.
+  std::vector<bool> isWide;
+  /// Weights to keep wide, in the order of `open`, then inputs to make so.
+  std::vector<KnapsackItem> items;
+  std::vector<size_t> inputItems;
+  /// The copy with inputs of 16 bits that was asked for last.
+  QuantizedCopy current;
+  std::vector<bool> currentlyWide;
 };
 
 } // namespace
 
-Result<std::vector<BitDecision>>
-chooseBits(ModuleOp module, std::vector<WeightedLayer> &layers,
-           const std::vector<LayerConstants> &wide,
-           const std::vector<std::optional<LayerConstants>> &narrow,
-           const Statistics &statistics, const BitSearch &search,
-           unsigned threads) {
-  return Search(module, layers, wide, narrow, statistics, search, threads)
-      .run();
+Result<std::vector<BitDecision>> chooseBits(const BitChoices &choices,
+                                            const Statistics &statistics,
+                                            const BitSearch &search,
+                                            unsigned threads) {
+  return Search(choices, statistics, search, threads).run();
 }
 
 } // namespace cimc::quantization

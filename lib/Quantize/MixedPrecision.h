@@ -12,6 +12,10 @@
 #include "Calibration.h"
 #include "WeightedLayer.h"
 
+#include "mlir/IR/OwningOpRef.h"
+
+#include <functional>
+
 namespace cimc::quantization {
 
 /// The widths of weights to choose from.
@@ -42,30 +46,54 @@ private:
 /// What was decided for one layer, and why.
 struct BitDecision {
   int bits = kWideBits;
-  /// How far the output's SQNR falls with narrow weights here alone; nothing
-  /// where that was not asked.
-  std::optional<double> dropDb;
+  int inputBits = 8;
+  /// How far the output's SQNR falls with narrow weights here alone, and how
+  /// far it rises with 16 bits for the input alone; nothing where that was not
+  /// asked.
+  std::optional<double> dropDb, inputGainDb;
   int64_t saved = 0;
   std::string why;
 };
 
-/// Chooses the bits of each layer. `narrow` has each layer's constants of 4
-/// bits, fitted between those of `wide`, or none where its bits are given
-/// already.
+/// A quantized copy of the network, and its layers.
+struct QuantizedCopy {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<WeightedLayer> layers;
+};
+
+/// What there is to choose from.
+struct BitChoices {
+  /// With the bits of inputs that nobody has to choose.
+  QuantizedCopy &base;
+  /// A copy in which the inputs of some layers have 16 bits, with any
+  /// constants; its layers are those of `base`.
+  std::function<Result<QuantizedCopy>(const std::vector<bool> &isWide)> copy;
+  /// Of each tensor of 8 bits that may have 16, the layers that read it.
+  const std::vector<std::vector<size_t>> &inputs;
+  /// The layers' constants, as fitted in `base`.
+  const std::vector<LayerConstants> &wide;
+  /// Those of 4 bits, fitted between the wide ones, or none where a layer's
+  /// bits are given already.
+  const std::vector<std::optional<LayerConstants>> &narrow;
+};
+
+/// Chooses the bits of each layer's weights and input.
 ///
-/// The harm of a narrow layer is the squared distance by which the values that
-/// outputs are judged by move, on the samples held out, when it alone becomes
-/// narrow; harms add up, as far as layers move outputs in different directions.
-/// For every total cost the least harm is found by `Knapsack`, and of these
-/// networks one is taken by trying: the dearest that fits, or the cheapest
-/// whose measured outputs are within the limits. Leaves any constants
-/// installed.
-Result<std::vector<BitDecision>>
-chooseBits(mlir::ModuleOp module, std::vector<WeightedLayer> &layers,
-           const std::vector<LayerConstants> &wide,
-           const std::vector<std::optional<LayerConstants>> &narrow,
-           const Statistics &statistics, const BitSearch &search,
-           unsigned threads);
+/// The harm of a narrow layer, and of a tensor's 8 bits, is the squared
+/// distance by which the values that outputs are judged by move, on the samples
+/// held out, when it alone becomes narrow or 16 bits wide; harms add up, as far
+/// as they move outputs in different directions. For every total cost the least
+/// harm is found by `Knapsack`, and of these networks one is taken by trying:
+/// the dearest that fits, or the cheapest whose measured outputs are within the
+/// limits.
+///
+/// 16 bits for an input cost no arrays but time and energy. So they are a
+/// choice where these are the budget; and where 8 bits for all weights and
+/// inputs miss a limit, the fewest reads of arrays that reach it.
+Result<std::vector<BitDecision>> chooseBits(const BitChoices &choices,
+                                            const Statistics &statistics,
+                                            const BitSearch &search,
+                                            unsigned threads);
 
 } // namespace cimc::quantization
 

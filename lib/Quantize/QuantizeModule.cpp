@@ -15,6 +15,7 @@
 #include "Fuse.h"
 #include "LayerReports.h"
 #include "MixedPrecision.h"
+#include "PairInsertion.h"
 #include "Warnings.h"
 
 #include "cimc/Reference/Evaluator.h"
@@ -30,125 +31,6 @@ using namespace cimc::quantization;
 namespace cimc {
 
 namespace {
-
-class Inserter {
-public:
-  Inserter(func::FuncOp entry, const RangePlan &plan,
-           std::function<int(Operation *)> bitsOf)
-      : entry(entry), plan(plan), bitsOf(std::move(bitsOf)),
-        builder(entry.getContext()) {}
-
-  /// The layers whose weights are integers now, the nearest, in order.
-  std::vector<WeightedLayer> layers;
-
-  void run() {
-    for (Operation &op : llvm::make_early_inc_range(entry.front())) {
-      if (isa<nn::ConvOp, nn::MatMulOp>(op))
-        quantizeWeights(&op);
-      else if (isa<nn::AddOp, nn::MulOp>(op))
-        quantizeNumbers(&op);
-    }
-    for (Value value : plan.allValues())
-      if (plan.isQuantized(value) && !value.use_empty())
-        insertPair(value);
-    // Constants that were replaced.
-    for (Operation &op : llvm::make_early_inc_range(entry.front()))
-      if (isa<nn::ConstantOp>(op) && op.use_empty())
-        op.erase();
-  }
-
-private:
-  void insertPair(Value value) {
-    builder.setInsertionPointAfterValue(value);
-    auto type = cast<RankedTensorType>(value.getType());
-    Type element = plan.range(value).type(builder.getContext());
-    auto quantize = nn::QuantizeOp::create(
-        builder, value.getLoc(),
-        RankedTensorType::get(type.getShape(), element), value);
-    Value real = makeDequantized(builder, value.getLoc(), quantize.getResult());
-    value.replaceAllUsesExcept(real, quantize);
-  }
-
-  void quantizeWeights(Operation *op) {
-    Value operands[] = {op->getOperand(0), op->getOperand(1)};
-    for (unsigned k : {1u, 0u}) {
-      if (!constantOf(operands[k]) ||
-          !(plan.isRanged(op) || plan.isQuantized(operands[1 - k])))
-        continue;
-      std::optional<float> inputScale;
-      if (!plan.isRanged(op) && !plan.isWide(op))
-        inputScale = plan.range(operands[1 - k]).parameters.scale;
-      int bits = bitsOf(op);
-      layers.emplace_back(op, k, inputScale, bits);
-      layers.back().install(builder, layers.back().nearest(bits));
-      return;
-    }
-    // Two activations: only the bias is constant.
-    nn::ConstantOp bias =
-        op->getNumOperands() > 2 ? constantOf(op->getOperand(2)) : nullptr;
-    if (!bias || !plan.isQuantized(operands[0]) ||
-        !plan.isQuantized(operands[1]))
-      return;
-    float scale = plan.range(operands[0]).parameters.scale;
-    float other = plan.range(operands[1]).parameters.scale;
-    std::vector<float> values = readFloats(bias);
-    std::vector<int32_t> integers(values.size());
-    for (size_t c = 0; c < values.size(); ++c)
-      integers[c] = numerics::quantizeBias(values[c], scale, other);
-    Scales scales;
-    scales.scale = {scale * other};
-    scales.zero = {0};
-    builder.setInsertionPoint(op);
-    auto type = RankedTensorType::get(
-        cast<ShapedType>(bias.getResult().getType()).getShape(),
-        signedType(builder.getContext(), 32, INT32_MIN, INT32_MAX, scales));
-    op->setOperand(2, makeDequantized(builder, op->getLoc(),
-                                      makeIntegers(builder, bias.getLoc(), type,
-                                                   integers, nodeName(bias))));
-  }
-
-  // Operands that are one number everywhere, exactly.
-  void quantizeNumbers(Operation *op) {
-    if (!plan.isQuantized(op->getOperand(0)) &&
-        !plan.isQuantized(op->getOperand(1)))
-      return;
-    builder.setInsertionPoint(op);
-    for (int i : {0, 1})
-      if (constantOf(op->getOperand(i)))
-        if (Value number = quantizeSplat(builder, op->getOperand(i), false))
-          op->setOperand(i, makeDequantized(builder, op->getLoc(), number));
-  }
-
-  func::FuncOp entry;
-  const RangePlan &plan;
-  std::function<int(Operation *)> bitsOf;
-  OpBuilder builder;
-};
-
-/// The bits of layers, by their names in the table or for all.
-class LayerBits {
-public:
-  LayerBits(func::FuncOp entry, const QuantizeOptions &options)
-      : names(entry), options(options) {}
-
-  int ofWeights(Operation *op) const {
-    return find(options.table.bits, op, options.weightBits);
-  }
-  bool isWide(Operation *op) const {
-    return find(options.table.inputBits, op, options.inputBits) == 16;
-  }
-
-  NodeNames names;
-
-private:
-  int find(const std::map<std::string, int> &given, Operation *op,
-           int otherwise) const {
-    auto it = given.find(names.of(op));
-    return it == given.end() ? otherwise : it->second;
-  }
-
-  const QuantizeOptions &options;
-};
 
 /// Samples that are in memory.
 class KeptSamples : public SampleSource {
@@ -235,11 +117,9 @@ private:
       return status.takeError();
     plan.choose(statistics.histograms, options.method);
     OwningOpRef<ModuleOp> real = copy->clone();
-    Inserter inserter(*entry, plan,
-                      [&](Operation *op) { return bits.ofWeights(op); });
-    inserter.run();
-    Fitter fitter(*copy, *real, inserter.layers, statistics, options);
-    auto fitted = fitter.fit(std::vector<bool>(inserter.layers.size(), false));
+    auto layers = insertPairs(*entry, plan, bits);
+    Fitter fitter(*copy, *real, layers, statistics, options);
+    auto fitted = fitter.fit(std::vector<bool>(layers.size(), false));
     if (!fitted)
       return fitted.takeError();
     auto results = evaluateHeld(*copy, statistics, options.threads);
@@ -262,6 +142,80 @@ private:
   /// Tensors that the last answer changed.
   std::optional<int64_t> changed;
 };
+
+/// Lets the search choose bits on copies of the float network. Returns what it
+/// decided, by the names of layers.
+Result<std::map<std::string, BitDecision>>
+searchBits(ModuleOp module, const Statistics &statistics,
+           const QuantizeOptions &options) {
+  std::vector<std::string> names;
+  // A copy in which the inputs of these layers have 16 bits.
+  auto quantizedCopy =
+      [&](const std::vector<bool> &isWide) -> Result<QuantizedCopy> {
+    QuantizedCopy copy;
+    copy.module = module.clone();
+    auto entry = findEntry(*copy.module);
+    if (!entry)
+      return entry.takeError();
+    QuantizeOptions widened = options;
+    for (size_t i = 0; i < isWide.size(); ++i)
+      if (isWide[i])
+        widened.table.inputBits[names[i]] = 16;
+    LayerBits bits(*entry, widened);
+    RangePlan plan = chooseRanges(*entry, bits, statistics, widened);
+    copy.layers = insertPairs(*entry, plan, bits);
+    std::vector<std::string> layers;
+    for (const WeightedLayer &layer : copy.layers)
+      layers.push_back(bits.names.of(layer.operation()));
+    if (names.empty())
+      names = std::move(layers);
+    else if (names != layers)
+      return Error{ExitCode::Internal,
+                   "other layers have integers where inputs have 16 bits"};
+    return copy;
+  };
+  auto base = quantizedCopy({});
+  if (!base)
+    return base.takeError();
+  std::vector<bool> isOpen;
+  for (const std::string &name : names)
+    isOpen.push_back(!options.table.bits.count(name));
+  Fitter fitter(*base->module, module, base->layers, statistics, options);
+  Result<Fitted> fitted = fitter.fit(isOpen);
+  if (!fitted)
+    return fitted.takeError();
+  // The tensors whose 8 bits can become 16, by the layers that read them.
+  auto entry = findEntry(module);
+  LayerBits bits(*entry, options);
+  RangePlan plan(*entry, options.rowRanges,
+                 [&](Operation *op) { return bits.isWide(op); });
+  std::map<std::string, std::vector<size_t>> readers;
+  for (Operation &op : entry->front()) {
+    auto at = llvm::find(names, bits.names.of(&op));
+    if (at == names.end() || !canTakeRanges(&op) || plan.isWide(&op) ||
+        !plan.isQuantized(op.getOperand(0)) ||
+        options.table.inputBits.count(*at))
+      continue;
+    readers[bits.names.of(plan.representative(op.getOperand(0)))].push_back(
+        at - names.begin());
+  }
+  std::vector<std::vector<size_t>> inputs;
+  for (auto &[name, layers] : readers)
+    inputs.push_back(std::move(layers));
+  BitChoices choices{*base, quantizedCopy, inputs, fitted->around,
+                     fitted->narrow};
+  auto decided =
+      chooseBits(choices, statistics, *options.search, options.threads);
+  if (!decided)
+    return decided.takeError();
+  std::map<std::string, BitDecision> result;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!isOpen[i])
+      (*decided)[i].bits = base->layers[i].bits();
+    result[names[i]] = (*decided)[i];
+  }
+  return result;
+}
 
 // Names in the table that nothing has.
 Status checkTable(const QuantizationTable &table, func::FuncOp entry,
@@ -361,9 +315,9 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     return entry.takeError();
   if (Status status = checkWeights(*entry); !status)
     return status;
-  LayerBits layerBits(*entry, options);
+  QuantizeOptions chosen = options;
+  LayerBits layerBits(*entry, chosen);
   const NodeNames &names = layerBits.names;
-  auto bitsOf = [&](Operation *op) { return layerBits.ofWeights(op); };
   BufferedSamples source(samples);
   std::optional<std::pair<double, int>> equalization;
   if (options.equalize) {
@@ -383,64 +337,53 @@ Status quantizeModule(ModuleOp module, SampleSource &samples,
     if (!done)
       return done.takeError();
   }
-  RangePlan plan(*entry, options.rowRanges,
-                 [&](Operation *op) { return layerBits.isWide(op); });
-  if (Status status = checkTable(options.table, *entry, plan, names); !status)
+  RangePlan observed(*entry, options.rowRanges,
+                     [&](Operation *op) { return layerBits.isWide(op); });
+  if (Status status = checkTable(options.table, *entry, observed, names);
+      !status)
     return status;
   Statistics statistics;
   if (Status status =
-          statistics.collect(module, *entry, source, options.threads, plan);
+          statistics.collect(module, *entry, source, options.threads, observed);
       !status)
     return status;
-  plan.choose(statistics.histograms, options.method);
+  std::map<std::string, BitDecision> decisions;
+  if (options.search) {
+    auto found = searchBits(module, statistics, options);
+    if (!found)
+      return found.takeError();
+    decisions = std::move(*found);
+    for (const auto &[name, decision] : decisions) {
+      chosen.table.bits[name] = decision.bits;
+      chosen.table.inputBits[name] = decision.inputBits;
+    }
+  }
+  RangePlan plan = chooseRanges(*entry, layerBits, statistics, chosen);
   QuantizationTable table;
   table.equalization = equalization;
-  for (Value value : plan.representatives()) {
-    std::string name = names.of(value);
-    auto given = options.table.ranges.find(name);
-    if (given != options.table.ranges.end())
-      plan.setRange(value, given->second.first, given->second.second);
-    table.ranges[name] = {plan.range(value).low(), plan.range(value).high()};
-  }
+  for (Value value : plan.representatives())
+    table.ranges[names.of(value)] = {plan.range(value).low(),
+                                     plan.range(value).high()};
   warnOfSamples(*entry, statistics, plan, names);
   warnOfChannels(*entry);
   LayerReports reports;
   if (report)
     reports.plan(*entry, plan, statistics, options, names);
   OwningOpRef<ModuleOp> real = module.clone();
-  Inserter inserter(*entry, plan, bitsOf);
-  inserter.run();
-  std::vector<WeightedLayer> &layers = inserter.layers;
+  std::vector<WeightedLayer> layers = insertPairs(*entry, plan, layerBits);
   warnOfBiases(layers, names);
   Fitter fitter(module, real.get(), layers, statistics, options);
-  std::vector<BitDecision> decisions(layers.size());
-  std::vector<bool> isOpen(layers.size(), false);
-  for (auto [i, layer] : llvm::enumerate(layers)) {
-    decisions[i].bits = layer.bits();
-    bool isGiven = options.table.bits.count(names.of(layer.operation()));
-    isOpen[i] = options.search && !isGiven;
-    if (isGiven)
-      decisions[i].why = "bits given";
-  }
-  Result<Fitted> fitted = fitter.fit(isOpen);
+  auto fitted = fitter.fit(std::vector<bool>(layers.size(), false));
   if (!fitted)
     return fitted.takeError();
-  if (options.search) {
-    auto chosen = chooseBits(module, layers, fitted->around, fitted->narrow,
-                             statistics, *options.search, options.threads);
-    if (!chosen)
-      return chosen.takeError();
-    for (auto [i, layer] : llvm::enumerate(layers))
-      if (isOpen[i]) {
-        decisions[i] = (*chosen)[i];
-        layer.setBits(decisions[i].bits);
-      }
-    isOpen.assign(layers.size(), false);
-    if (fitted = fitter.fit(isOpen); !fitted)
-      return fitted.takeError();
-  }
-  for (auto [layer, decision] : llvm::zip_equal(layers, decisions)) {
+  for (const WeightedLayer &layer : layers) {
     std::string name = names.of(layer.operation());
+    BitDecision decision;
+    decision.bits = layer.bits();
+    if (options.table.bits.count(name))
+      decision.why = "bits given";
+    if (auto found = decisions.find(name); found != decisions.end())
+      decision = found->second;
     table.bits[name] = decision.bits;
     // Said of all layers, so that a table is right beside any --precision.
     table.inputBits[name] = plan.isWide(layer.operation()) ? 16 : 8;

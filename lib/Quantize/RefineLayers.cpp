@@ -299,14 +299,6 @@ llvm::DenseMap<Operation *, size_t> samplesAt(func::FuncOp entry) {
   return counts;
 }
 
-std::vector<Operation *> weightedOperations(func::FuncOp function) {
-  std::vector<Operation *> result;
-  for (Operation &op : function.front())
-    if (isa<nn::ConvOp, nn::MatMulOp>(op))
-      result.push_back(&op);
-  return result;
-}
-
 } // namespace
 
 Result<std::vector<RefinedLayer>> refineLayers(
@@ -318,8 +310,8 @@ Result<std::vector<RefinedLayer>> refineLayers(
   std::vector<RefinedLayer> refined;
   LayerSweep sweep(entry, statistics.inputs, threads);
   LayerSweep realSweep(real, statistics.inputs, threads);
-  std::vector<Operation *> weighted = weightedOperations(entry),
-                           realWeighted = weightedOperations(real);
+  std::vector<Operation *> weighted = productsOf(entry),
+                           realWeighted = productsOf(real);
   llvm::DenseMap<Operation *, size_t> counts = samplesAt(real);
   for (size_t i = 0; i < layers.size(); ++i) {
     WeightedLayer &layer = layers[i];

@@ -25,6 +25,14 @@ static std::vector<float> floatsOf(ElementsAttr attr) {
                             tensor.as<float>() + tensor.size());
 }
 
+std::vector<Operation *> productsOf(func::FuncOp entry) {
+  std::vector<Operation *> products;
+  for (Operation &op : entry.front())
+    if (isa<nn::ConvOp, nn::MatMulOp>(op))
+      products.push_back(&op);
+  return products;
+}
+
 Value makeDequantized(OpBuilder &builder, Location loc, Value integers) {
   auto type = cast<RankedTensorType>(integers.getType());
   return nn::DequantizeOp::create(
@@ -135,15 +143,38 @@ LayerConstants WeightedLayer::constants(const Scales &scales,
   HostTensor tensor(DType::I8, weightShape);
   std::copy(integers.begin(), integers.end(), tensor.as<int8_t>());
   result.weights = toElementsAttr(tensor, context, weightName);
-  if (!hasBias())
-    return result;
+  if (hasBias())
+    setBias(result, scales, bias);
+  return result;
+}
+
+LayerConstants WeightedLayer::adapt(LayerConstants other) const {
+  if (!other.bias || other.biasType.getElementType().isF32() == !inputScale)
+    return other;
+  HostTensor numbers = toHostTensor(other.bias);
+  std::vector<float> bias(numbers.size());
+  if (std::optional<Scales> scales =
+          scalesOf(other.biasType.getElementType())) {
+    for (size_t c = 0; c < bias.size(); ++c)
+      bias[c] =
+          numerics::dequantize(numbers.as<int32_t>()[c], scales->scaleAt(c), 0);
+  } else {
+    std::copy_n(numbers.as<float>(), bias.size(), bias.begin());
+  }
+  setBias(other, *scalesOf(other.weightType.getElementType()), bias);
+  return other;
+}
+
+void WeightedLayer::setBias(LayerConstants &result, const Scales &scales,
+                            const std::vector<float> &bias) const {
+  MLIRContext *context = op->getContext();
   if (!inputScale) {
     HostTensor real(DType::F32, {static_cast<int64_t>(bias.size())});
     std::copy(bias.begin(), bias.end(), real.as<float>());
     result.biasType =
         RankedTensorType::get(real.shape, Float32Type::get(context));
     result.bias = toElementsAttr(real, context, biasName);
-    return result;
+    return;
   }
   Scales biasScales;
   // One scale for all weights (a constant on the left) is one for the bias.
@@ -158,7 +189,6 @@ LayerConstants WeightedLayer::constants(const Scales &scales,
   result.biasType = RankedTensorType::get(
       sums.shape, signedType(context, 32, INT32_MIN, INT32_MAX, biasScales));
   result.bias = toElementsAttr(sums, context, biasName);
-  return result;
 }
 
 void WeightedLayer::install(OpBuilder &builder, const LayerConstants &chosen) {

@@ -67,10 +67,16 @@ public:
   LayerConstants constants(const Scales &scales,
                            const std::vector<int32_t> &integers,
                            const std::vector<float> &bias) const;
+  /// Constants of the same layer in a network where its input has another
+  /// type: float biases where integers stand for none here, and the reverse.
+  LayerConstants adapt(LayerConstants other) const;
   /// Makes the operation read these constants, dequantized.
   void install(mlir::OpBuilder &builder, const LayerConstants &chosen);
 
 private:
+  void setBias(LayerConstants &constants, const Scales &scales,
+               const std::vector<float> &bias) const;
+
   mlir::Operation *op;
   unsigned weightOperand;
   std::optional<float> inputScale;
@@ -84,6 +90,10 @@ private:
   /// Once installed.
   nn::ConstantOp weightConstant, biasConstant;
 };
+
+/// The convolutions and matrix products of a network, in order; the same in
+/// copies, with pairs or without.
+std::vector<mlir::Operation *> productsOf(mlir::func::FuncOp entry);
 
 /// A dequantize of `integers` to f32.
 mlir::Value makeDequantized(mlir::OpBuilder &builder, mlir::Location loc,

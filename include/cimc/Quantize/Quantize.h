@@ -52,7 +52,8 @@ std::string printTable(const QuantizationTable &table);
 /// of no width, a name given twice.
 Result<QuantizationTable> parseTable(const std::string &text);
 
-/// Lets the quantizer choose the bits of each layer's weights, 4 or 8.
+/// Lets the quantizer choose the bits of each layer's weights, 4 or 8, and of
+/// its input, 8 or 16.
 struct BitSearch {
   /// What the weights of an operation take on the chip, in any unit.
   std::function<int64_t(const nn::WeightMatrix &, int bits)> cost;
@@ -120,6 +121,8 @@ struct QuantizedLayer {
   /// weights in this layer alone, and what they save in `BitSearch::cost`.
   std::optional<double> dropDb;
   int64_t saved = 0;
+  /// And how far it rises with 16 bits for this layer's input alone.
+  std::optional<double> inputGainDb;
   std::string why;
 };
 
