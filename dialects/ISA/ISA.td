@@ -235,8 +235,8 @@ def ISA_LoadDataOp : ISA_Record<"load_data", 0x08, [
     Unsigned<"block", 32, "the first of the core's blocks of data, counted from 0 in their order">,
     Unsigned<"blocks", 32, "blocks">]> {
   let summary = "copies constants into core memory, each block to its own address";
-  let description = [{ They come from the chiplet's DRAM, where the program lies when its setup begins, or from the
-    host where the chip has no DRAM (`dram.size_mb`). The setup goes on when they are there. Every block is loaded once. }];
+  let description = [{ They come from the chiplet's DRAM, where the host has put them with the program, or from the
+    host itself where the chip has no DRAM (`dram.size_mb`). The setup goes on when they are there. Every block is loaded once. }];
 }
 def ISA_ProgramMacroOp : ISA_Record<"program_macro", 0x09, [
     Unsigned<"macro", 8, "one of the core's">,
