@@ -427,7 +427,7 @@ bool TimedRun::finishSample() {
   }
   ++left;
   if (!fixedSamples)
-    return period.cycle() > 0 || int64_t{left} == Period::samples(instructions);
+    return period.isEnough(instructions);
   if (skips && !isEnding && skippedSamples == 0 && period.cycle() > 0)
     skipCycles();
   // What is on its way still takes energy.

@@ -5,7 +5,7 @@
 """BERT with random weights, compiled for both modes and compared with its bounds.
 
 usage: bert.py [--layers N] [--width N] [--heads N] [--inner N] [--tokens N] [--embeddings]
-       [--chip NAME] [--precision P] [--work DIR] [--cimc PATH] [--json FILE] [--no-run]
+       [--chip NAME [--chiplets N]] [--precision P] [--work DIR] [--cimc PATH] [--json FILE] [--no-run]
 
 The network, BERT-base for 128 tokens if nothing else is said, is written as exporters
 write it: MatMul and Add, softmax(q k^T / 8) v with 12 heads, LayerNormalization, GELU
@@ -32,6 +32,8 @@ import tempfile
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+import scale
 
 
 class Bert:
@@ -169,6 +171,7 @@ def main():
         parser.add_argument("--" + name, type=int, default=default)
     parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--chip", default="card-dense")
+    parser.add_argument("--chiplets", type=int, help="a chip of so many of the preset's chiplets, a power of two")
     parser.add_argument("--precision", default="int8")
     parser.add_argument("--work", type=pathlib.Path)
     parser.add_argument("--cimc", default="cimc")
@@ -177,6 +180,9 @@ def main():
     args = parser.parse_args()
     work = args.work or pathlib.Path(tempfile.mkdtemp(prefix="cimc-bert-"))
     work.mkdir(parents=True, exist_ok=True)
+    if args.chiplets:
+        scale.write_chip(args.cimc, args.chip, args.chiplets, work / "chip.json")
+        args.chip = str(work / "chip.json")
     bert = Bert(args, work / "bert.onnx")
     bert.write()
     np.savez(work / "calibration.npz", **bert.samples(4, 4))

@@ -68,6 +68,26 @@ Program pipeline(unsigned seed, int stages) {
 
 } // namespace
 
+TEST_CASE("samples that found the chip filling do not count") {
+  // Nine or ten samples on the chip at once; the first eight leave sooner.
+  sim::Period period;
+  double now = 1000;
+  for (uint64_t n = 0; !period.isEnough(1'000'000); ++n) {
+    period.add(now, n);
+    now += n < 8 ? 100 : 120;
+  }
+  CHECK(period.times().size() == 27);
+  CHECK(period.ns() == 120);
+  // Where few are on the chip twelve will do.
+  sim::Period quick;
+  for (uint64_t n = 0; n < 12; ++n) {
+    CHECK(!quick.isEnough(1'000'000));
+    quick.add(100 + 100 * static_cast<double>(n), n);
+  }
+  CHECK(quick.isEnough(1'000'000));
+  CHECK(quick.ns() == 100);
+}
+
 TEST_CASE("a period is that of samples after which the state comes back") {
   for (int64_t cycle : {1, 2, 3, 7}) {
     sim::Period period;
