@@ -35,7 +35,7 @@ bool isFitted(int64_t sample, int64_t kept) {
 }
 // The inputs that are kept take at most this, unless the least number of them
 // needs more.
-constexpr int64_t keptBytes = int64_t(64) << 20;
+constexpr int64_t keptBytes = int64_t(32) << 20;
 
 int64_t inputBytes(func::FuncOp entry) {
   int64_t bytes = 0;
