@@ -38,14 +38,9 @@ static std::string yearsText(double years) {
 /// Bytes that a part reads and makes, a sample.
 static int64_t ioBytes(const Program &part, bool outputs) {
   int64_t bytes = 0;
-  for (const IOBinding &io : part.ios) {
-    if (io.isOutput != outputs)
-      continue;
-    auto size = static_cast<int64_t>(byteSize(io.type));
-    for (int64_t axis : io.shape)
-      size *= axis;
-    bytes += size;
-  }
+  for (const IOBinding &io : part.ios)
+    if (io.isOutput == outputs)
+      bytes += byteSize(io);
   return bytes;
 }
 

@@ -121,11 +121,14 @@ Result<Program> cimc::extract(const Program &program, const std::string &name) {
 }
 
 bool cimc::isNetworkName(const std::string &name) {
-  if (name.empty() || std::any_of(name.begin(), name.end(), [](char c) {
-        return c == '/' || c == '\x7f' || static_cast<unsigned char>(c) < ' ';
-      }))
-    return false;
-  // JSON, in which files hold it, drops bytes that are not UTF-8.
+  return !name.empty() && isUtf8(name) &&
+         std::none_of(name.begin(), name.end(), [](char c) {
+           return c == '/' || c == '\x7f' ||
+                  static_cast<unsigned char>(c) < ' ';
+         });
+}
+
+bool cimc::isUtf8(const std::string &name) {
   using nlohmann::json;
   std::string text =
       json(name).dump(-1, ' ', false, json::error_handler_t::ignore);

@@ -12,6 +12,13 @@
 
 using namespace cimc;
 
+int64_t cimc::byteSize(const IOBinding &io) {
+  auto bytes = static_cast<int64_t>(byteSize(io.type));
+  for (int64_t size : io.shape)
+    bytes *= size;
+  return bytes;
+}
+
 int64_t Program::instructionCount() const {
   int64_t count = 0;
   for (const CoreProgram &core : cores)

@@ -48,10 +48,7 @@ int64_t cimc::bytesBetweenParts(const SplitProgram &program) {
     for (const IOBinding &io : part.ios) {
       if (io.isOutput || !counted.insert(io.name).second)
         continue;
-      auto size = static_cast<int64_t>(byteSize(io.type));
-      for (int64_t axis : io.shape)
-        size *= axis;
-      bytes += size;
+      bytes += byteSize(io);
     }
   return bytes;
 }
@@ -84,6 +81,13 @@ static Status verifyLinks(const SplitProgram &program) {
   for (const std::string &name : program.inputs)
     if (!known.emplace(name, nullptr).second)
       return invalid(fmt::format("there are two inputs '{}'", name));
+  for (const auto *names : {&program.inputs, &program.outputs})
+    for (const std::string &name : *names)
+      if (!isUtf8(name))
+        return invalid(fmt::format(
+            "{} '{}' has a name that is not valid UTF-8, which the head of a "
+            "network in parts cannot hold; rename it in the model",
+            names == &program.inputs ? "input" : "output", name));
   std::string chip = printChip(program.chip());
   for (size_t i = 0; i < program.parts.size(); ++i) {
     const Program &part = program.parts[i];

@@ -86,6 +86,9 @@ struct IOBinding {
   std::vector<uint32_t> channels;
 };
 
+/// Bytes of the tensor, a sample.
+int64_t byteSize(const IOBinding &io);
+
 /// How the bits of one macro lie in its cells where some are defective
 /// (Program/Faults.h).
 struct MacroRepair {
@@ -132,6 +135,9 @@ Program join(std::vector<Program> programs, std::string name);
 /// the numbers of channels; a Usage error where there is none of that name.
 Program extract(const Program &program, const Network &network);
 Result<Program> extract(const Program &program, const std::string &name);
+
+/// Whether a name is valid UTF-8: JSON, in which files hold names, drops others.
+bool isUtf8(const std::string &name);
 
 /// Whether a network of several can be called so: valid UTF-8 without '/' and
 /// control characters, as other names begin with it and reports show it.

@@ -114,6 +114,13 @@ TEST_CASE("parts that do not fit together are refused") {
   CHECK(errorOf(split) == "part 0: input 'x' is neither the network's nor made "
                           "by an earlier part");
   split = twoParts();
+  split.inputs = {"\xff"};
+  for (Program &program : split.parts)
+    program.ios[0].name = "\xff";
+  CHECK(errorOf(split) ==
+        "input '\xff' has a name that is not valid UTF-8, which the head of a "
+        "network in parts cannot hold; rename it in the model");
+  split = twoParts();
   split.outputs = {"a", "a"};
   CHECK(errorOf(split) == "there are two outputs 'a'");
   split.outputs = {"c"};

@@ -152,8 +152,11 @@ bool Fuzzer::inParts(const Program &program) {
   std::vector<uint8_t> bytes = serialize(split);
   Result<SplitProgram> read =
       deserializeSplit(bytes.data(), bytes.size(), "split");
-  if (bool(read) != bool(verify(split)))
-    return wrong("a network in parts is accepted in memory or in a file only");
+  Status inMemory = verify(split);
+  if (bool(read) != bool(inMemory))
+    return wrong(
+        "a network in parts is accepted in memory or in a file only: " +
+        (read ? inMemory.error() : read.error()).message);
   if (read && serialize(*read) != bytes)
     return wrong("a network in parts changes when it is written and read");
   splits += bool(read);
