@@ -215,13 +215,14 @@ def ISA_SendOp : ISA_Record<"send", 0x17, [
     Unsigned<"src", 16, "view">, Affine<"row", "row of the view to send">,
     Unsigned<"offset", 32, "byte in the channel's row where the first pixel goes">,
     Unsigned<"pitch", 32, "bytes from pixel to pixel in the channel's row">,
-    Unsigned<"joined", 1, "1: part of the message of the send before, which has the same view and row">,
+    Unsigned<"joined", 1, "1: part of the message of the sends before, the first of which has all its pixels, and the same row">,
     Unsigned<"first", 16, "the producer's first row of a sample; it has the same in all its sends">,
     Unsigned<"skipped", 16, "rows between two of the producer's, which others write; likewise">]> {
   let summary = "sends this producer's next row to the consumer's ring, blocking while it is full";
   let description = [{ Pixels x channels of the view's row `row` are written at `offset + pixel * pitch`
     of the next slot, over the on-chip networks. Sends that follow one another and are `joined` are one
-    message (multicast): it passes the sender's port and every link once and forks where the ways part.
+    message (multicast): it passes the sender's port and every link once and forks where the ways part. The
+    first has all pixels; a branch carries those of its readers only.
     One whose ring is full when the first of them starts is a message of its own, sent when it is not.
     A row of the ring is there when all producers have passed it. }];
 }

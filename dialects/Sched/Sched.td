@@ -91,12 +91,14 @@ def Sched_ChannelOp : Sched_Op<"channel", [Symbol]> {
     `rows` of `row_bytes` pass in every sample, each written by `producers`
     streams in parts and freed by `consumers` streams. `slots` rows are held;
     `--sched-size-rings` sets it, to `wanted_slots` or more, and records in
-    `min_slots` how many a run of the counters needs. A `whole` channel always holds all rows.
+    `min_slots` how many a run of the counters needs; where memory is short,
+    `--sched-allocate` takes slots from rings with more than their `kept_slots`
+    first. A `whole` channel always holds all rows.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$core, I64Attr:$rows, I64Attr:$row_bytes,
                        DefaultValuedAttr<I64Attr, "1">:$producers, DefaultValuedAttr<I64Attr, "1">:$consumers,
                        DefaultValuedAttr<I64Attr, "1">:$slots, OptionalAttr<I64Attr>:$min_slots,
-                       OptionalAttr<I64Attr>:$wanted_slots,
+                       OptionalAttr<I64Attr>:$wanted_slots, OptionalAttr<I64Attr>:$kept_slots,
                        UnitAttr:$whole, OptionalAttr<I64Attr>:$address);
   let assemblyFormat = "$sym_name attr-dict";
   let hasVerifier = 1;

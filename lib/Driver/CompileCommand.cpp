@@ -275,6 +275,10 @@ Result<CompileOptions> cimc::compileOptions(const CommandLine &line) {
   if (!seed)
     return seed.takeError();
   options.seed = uint64_t(*seed);
+  Result<int64_t> effort = line.integer(Option::Effort, 1, 1, 1000);
+  if (!effort)
+    return effort.takeError();
+  options.effort = *effort;
   options.progress = terminalProgress(line.has(Option::Json));
   return options;
 }

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "cimc/Driver/Compiler.h"
+#include "Tune.h"
 #include "cimc/Codegen/Encode.h"
 #include "cimc/Driver/Calibration.h"
 #include "cimc/Driver/Files.h"
@@ -341,6 +342,7 @@ static std::string pipelineOf(const PhaseInfo &phase,
       {"${mode}", options.mode},
       {"${precision}", options.precision},
       {"${seed}", std::to_string(options.seed)},
+      {"${slack}", std::to_string(options.slackPercent)},
       {"${memory}", std::to_string(options.memoryPercent)}};
   for (const auto &[hole, value] : values)
     for (size_t at; (at = text.find(hole)) != std::string::npos;)
@@ -454,7 +456,7 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
                              info(result.reached).name)};
   DiagnosticCollector collector(result.module.get().getContext());
   // Before layers are copied, for a chip that turns out to be too small.
-  mlir::OwningOpRef<mlir::ModuleOp> unplaced;
+  mlir::OwningOpRef<mlir::ModuleOp> unplaced, mapped;
   size_t messagesBefore = 0;
   for (const PhaseInfo &phase : phases()) {
     if (phase.phase <= result.reached || phase.phase > options.to)
@@ -462,6 +464,8 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
     if (phase.phase == Phase::Place) {
       unplaced = result.module->clone();
       messagesBefore = result.messages.size();
+      if (options.effort > 1)
+        mapped = result.module->clone();
     }
     auto start = Clock::now();
     if (options.progress)
@@ -498,6 +502,14 @@ Status cimc::runPhases(const CompileOptions &options, Compilation &result) {
     if (!status)
       return blame(status.takeError(), result);
     result.reached = phase.phase;
+    if (phase.phase == Phase::Place && mapped)
+      keepCopies(*result.module, *mapped);
+    if (phase.phase == Phase::Schedule && mapped) {
+      auto tuning = Clock::now();
+      tune(options, *mapped, result);
+      result.times.back().seconds += secondsSince(tuning);
+      result.seconds += secondsSince(tuning);
+    }
     if (phase.phase == Phase::Quantize)
       result.runTimeRanges = countRunTimeRanges(result.module.get());
     if (options.observer)

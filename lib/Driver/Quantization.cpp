@@ -39,6 +39,7 @@ static Status fits(mlir::ModuleOp module, CompileOptions options) {
   options.calibrate.clear();
   options.observer = nullptr;
   options.progress = nullptr;
+  options.effort = 1;
   options.to = options.budget.isGiven() ? Phase::Emit : Phase::Schedule;
   Compilation trial;
   trial.module = module.clone();

@@ -137,6 +137,7 @@ Status cimc::checkNoCompileOptions(const CommandLine &line) {
         std::pair(Option::CalibrationMethod, "--calibration-method"),
         std::pair(Option::Rounding, "--rounding"),
         std::pair(Option::Seed, "--seed"),
+        std::pair(Option::Effort, "--effort"),
         std::pair(Option::LoadPassPlugin, "--load-pass-plugin"),
         std::pair(Option::Replace, "--replace"),
         std::pair(Option::InputShape, "--input-shape"),

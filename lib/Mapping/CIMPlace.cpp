@@ -31,13 +31,17 @@ namespace {
 constexpr int64_t kTriesPerCore = 100;
 /// The part of a period that no link has to be taken for to leave them there.
 constexpr double kFreeLinks = 0.5;
+/// Periods that differ by less are the same: bisection finds them no closer.
+constexpr double kSamePeriod = 1.01;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Placer {
 public:
-  Placer(const cimc::ChipSpec &chip, int64_t memory, uint64_t seed)
-      : chip(chip), model(chip), packer(chip, memory), seed(seed) {}
+  Placer(const cimc::ChipSpec &chip, int64_t memory, uint64_t seed,
+         double slack)
+      : chip(chip), model(chip), packer(chip, memory), seed(seed),
+        slack(slack) {}
 
   LogicalResult place(func::FuncOp function);
 
@@ -48,6 +52,7 @@ private:
   LoadModel model;
   Packer packer;
   uint64_t seed;
+  double slack; ///< rows
 };
 
 void set(const StreamGraph &graph, const std::vector<Place> &places) {
@@ -101,7 +106,20 @@ LogicalResult Placer::doesNotFit(func::FuncOp function, int64_t macros) {
 }
 
 LogicalResult Placer::place(func::FuncOp function) {
-  planRings(function, model);
+  // Slack in rings is worth no longer period.
+  auto pack = [&](double rows) {
+    planRings(function, model, rows);
+    return packTightly(packer, StreamGraph(function, model).items);
+  };
+  std::optional<PackedPeriod> packed = pack(0);
+  if (packed && packed->memory == Memory::Ample && slack > 0) {
+    std::optional<PackedPeriod> roomy = pack(slack);
+    if (roomy && roomy->memory == Memory::Ample &&
+        roomy->periodNs <= packed->periodNs * kSamePeriod)
+      packed = std::move(roomy);
+    else
+      planRings(function, model, 0);
+  }
   StreamGraph graph(function, model);
   int64_t macros = 0;
   for (auto [op, item] : llvm::zip(graph.ops, graph.items)) {
@@ -111,9 +129,9 @@ LogicalResult Placer::place(func::FuncOp function) {
              << "the tile needs " << item.load.macros << " macros, a core of '"
              << chip.name << "' has " << chip.hierarchy.macros_per_core;
   }
-  if (std::optional<PackedPeriod> packed = packTightly(packer, graph.items)) {
+  if (packed) {
     Traffic traffic = graph.traffic(packed->places);
-    if (traffic.busiestNs() > packed->periodNs * kFreeLinks)
+    if (traffic.busiestLinkNs() > packed->periodNs * kFreeLinks)
       traffic.improve(kTriesPerCore * traffic.coresToTry(), seed);
     for (Place &place : packed->places)
       place.core = traffic.coreOf(place.core);
@@ -153,7 +171,7 @@ struct CIMPlace : cimc::impl::CIMPlaceBase<CIMPlace> {
     FailureOr<cimc::ChipSpec> chip = getChipSpec(getOperation());
     if (failed(chip))
       return signalPassFailure();
-    Placer placer(*chip, memory, seed);
+    Placer placer(*chip, memory, seed, static_cast<double>(slack) / 100);
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (failed(placer.place(function)))
         return signalPassFailure();

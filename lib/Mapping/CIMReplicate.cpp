@@ -266,16 +266,19 @@ Choice Replicator::choose(Layers &layers, double targetNs) const {
   // Readers first: what a stream sends depends on them.
   for (size_t l = layers.list.size(); l-- > 0;) {
     Layer &layer = layers.list[l];
-    std::vector<Layers::Sent> sent;
+    std::vector<std::vector<Layers::Read>> reads;
     for (Operation *op : layer.ops)
-      sent.push_back(layers.sent(op->getResult(0)));
+      reads.push_back(layers.reads(op->getResult(0)));
     auto slowest = [&](int64_t copies, int64_t phases) {
-      int64_t width = (layer.pixels + copies - 1) / copies;
-      int64_t rows = (layer.rows + phases - 1) / phases;
+      Layer cut = layer;
+      cut.copies = copies;
+      cut.phases = phases;
       std::pair<double, Operation *> found = {0, nullptr};
       for (size_t i = 0; i < layer.ops.size(); ++i) {
-        double ns =
-            layers.load(layer.ops[i], {0, width}, rows, sent[i]).periodNs();
+        double ns = layers
+                        .load(layer.ops[i], {0, cut.widest()}, cut.tallest(),
+                              Layers::mostSent(reads[i], cut))
+                        .periodNs();
         if (ns > found.first)
           found = {ns, layer.ops[i]};
       }
@@ -319,7 +322,7 @@ Choice Replicator::choose(Layers &layers, double targetNs) const {
   double host = 0;
   for (BlockArgument argument : function.getArguments()) {
     Extents map(argument);
-    host += layers.sent(argument).pixels *
+    host += Layers::sent(layers.reads(argument), {0, map.pixels}).pixels *
             static_cast<double>(map.rows * map.channels * map.bytes) /
             chip.host.gb_per_s;
   }
@@ -339,13 +342,14 @@ void Replicator::use(Layers &layers, const Choice &choice) const {
 /// where they would be too large for a core.
 void Replicator::plan(Layers &layers, func::FuncOp of,
                       const Choice &choice) const {
-  planRings(of, model, choice.slowestNs, [&](Operation *op) {
+  planRings(of, model, /*slack=*/0, choice.slowestNs, [&](Operation *op) {
     int64_t l = layers.of(op);
     if (l < 0)
       return 0.0;
     const Layer &layer = layers.list[l];
-    Load load = layers.load(op, {0, layer.widest()}, layer.rows,
-                            layers.sent(op->getResult(0)));
+    Load load =
+        layers.load(op, {0, layer.widest()}, layer.rows,
+                    Layers::mostSent(layers.reads(op->getResult(0)), layer));
     return load.streamNs() / static_cast<double>(layer.rows);
   });
   // Rings that would take most of a core are shared out, as time is.
@@ -387,13 +391,13 @@ std::optional<Outcome> Replicator::outcome(const Choice &choice, bool links) {
     use(layers, choice);
     plan(layers, trial, choice);
     layers.apply();
-    planRings(trial, model);
+    planRings(trial, model, /*slack=*/0);
     StreamGraph graph(trial, model);
     if (auto packed = packTightly(packer, graph.items)) {
       result = Outcome{packed->periodNs, graph.latencyNs()};
       if (links) {
         Traffic traffic = graph.traffic(packed->places);
-        if (traffic.busiestNs() > packed->periodNs)
+        if (traffic.busiestLinkNs() > packed->periodNs)
           traffic.improve(kTriesPerCore * traffic.coresToTry(), seed);
         result->periodNs = std::max(packed->periodNs, traffic.busiestNs());
       }

@@ -82,41 +82,84 @@ Layers::Layers(func::FuncOp function, const LoadModel &model)
           layer.canCut = false;
 }
 
-Layers::Sent Layers::sent(Value value) const {
-  Sent all;
-  std::set<std::pair<int64_t, int64_t>> ranges; // one message for all readers
-  auto send = [&](PixelRange range) {
-    if (!ranges.insert({range.begin, range.end}).second)
-      return;
-    all.pixels += static_cast<double>(range.end - range.begin);
-    ++all.messages;
-  };
+std::vector<Layers::Read> Layers::reads(Value value) const {
+  std::vector<Read> all;
+  int64_t pixels = Extents(value).pixels;
   for (OpOperand &use : value.getUses()) {
     Operation *user = use.getOwner();
     int64_t index = of(user);
     if (isGlue(user)) {
-      Value result = user->getResult(0);
-      double share = isa<cim::SliceOp>(user)
-                         ? 1
-                         : static_cast<double>(Extents(value).pixels) /
-                               static_cast<double>(Extents(result).pixels);
-      Sent on = sent(result);
-      all.pixels += on.pixels * share;
-      all.messages += on.messages * share;
+      // The slices of a concatenation begin where those before it end.
+      int64_t begin = 0, step = 1;
+      bool isWhole = Extents(user->getResult(0)).pixels != pixels;
+      if (auto slice = dyn_cast<cim::SliceOp>(user)) {
+        begin = static_cast<int64_t>(slice.getBegin());
+        step = static_cast<int64_t>(slice.getStep());
+        isWhole = false;
+      } else if (auto concat = dyn_cast<cim::ConcatOp>(user);
+                 concat && concat.getAxis() == 1) {
+        for (unsigned i = 0; i < use.getOperandNumber(); ++i)
+          begin -= Extents(concat.getInputs()[i]).pixels;
+        isWhole = false;
+      }
+      for (const Read &read : reads(user->getResult(0))) {
+        PixelRange range = {begin + read.pixels.begin * step,
+                            begin + (read.pixels.end - 1) * step + 1};
+        range = isWhole ? PixelRange{0, pixels}
+                        : PixelRange{std::max<int64_t>(range.begin, 0),
+                                     std::min(range.end, pixels)};
+        if (range.begin < range.end)
+          all.push_back({range, read.share / static_cast<double>(step)});
+      }
     } else if (index < 0) {
-      send({0, Extents(value).pixels}); // the host
-    } else if (isBeside(use)) {
-      continue;
-    } else {
+      all.push_back({{0, pixels}, 1}); // the host
+    } else if (!isBeside(use)) {
       const Layer &layer = list[index];
-      for (int64_t i = 0; i < layer.copies; ++i) {
-        send(layer.canCut
-                 ? pixelsRead(user, use.getOperandNumber(), layer.part(i))
-                 : PixelRange{0, Extents(value).pixels});
+      for (int64_t i = 0; i < (layer.canCut ? layer.copies : 1); ++i) {
+        PixelRange range =
+            layer.canCut
+                ? pixelsRead(user, use.getOperandNumber(), layer.part(i))
+                : PixelRange{0, pixels};
+        if (range.begin < range.end)
+          all.push_back({range, 1});
       }
     }
   }
+  llvm::stable_sort(all, [](const Read &a, const Read &b) {
+    return std::make_tuple(a.pixels.begin, -a.pixels.end, -a.share) <
+           std::make_tuple(b.pixels.begin, -b.pixels.end, -b.share);
+  });
   return all;
+}
+
+Layers::Sent Layers::sent(const std::vector<Read> &reads, PixelRange part) {
+  Sent all;
+  Read last{{0, 0}, 1}; // that is sent and ends last
+  // As they begin in order, one that another one holds comes after it.
+  for (const Read &read : reads) {
+    PixelRange range = {std::max(read.pixels.begin, part.begin),
+                        std::min(read.pixels.end, part.end)};
+    if (range.begin >= range.end ||
+        (last.pixels.holds(range) &&
+         (last.share == 1 || last.share == read.share)))
+      continue;
+    all.pixels += read.share * static_cast<double>(range.end - range.begin);
+    ++all.messages;
+    if (range.end >= last.pixels.end)
+      last = {range, read.share};
+  }
+  return all;
+}
+
+Layers::Sent Layers::mostSent(const std::vector<Read> &reads,
+                              const Layer &layer) {
+  Sent most;
+  for (int64_t i = 0; i < layer.copies; ++i) {
+    Sent of = sent(reads, layer.part(i));
+    if (of.pixels > most.pixels)
+      most = of;
+  }
+  return most;
 }
 
 Load Layers::load(Operation *op, PixelRange part, int64_t rows,
@@ -138,11 +181,9 @@ Load Layers::load(Operation *op, PixelRange part, int64_t rows,
   load.issueNs *= share;
   load.vectorNs *= share;
   load.controlNs *= share;
-  double sends =
-      static_cast<double>(rows * pixels) / static_cast<double>(out.pixels);
-  load.outNs = model.sendNs(sent.pixels * sends *
+  load.outNs = model.sendNs(sent.pixels * static_cast<double>(rows) *
                                 static_cast<double>(out.channels * out.bytes),
-                            sent.messages * sends);
+                            sent.messages * static_cast<double>(rows));
   return load;
 }
 

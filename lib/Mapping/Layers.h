@@ -53,16 +53,27 @@ public:
     return found == member.end() ? -1 : found->second;
   }
 
-  /// What is sent of a row of a value, on average.
+  /// Pixels of a row of a value that a part of a layer reads.
+  struct Read {
+    PixelRange pixels;
+    double share; ///< of the pixels in it
+  };
+  /// What is read of the value as the layers are cut now, by the parts that
+  /// begin first. Readers of the layer itself are beside their part.
+  std::vector<Read> reads(mlir::Value value) const;
+
+  /// What is sent of a row.
   struct Sent {
     double pixels = 0, messages = 0;
   };
-  /// What is sent of `value` in all, pixels that several readers have in common
-  /// once (one message), as the layers are cut now. Readers of the layer itself
-  /// are beside their part.
-  Sent sent(mlir::Value value) const;
-  /// The load of one part of the operation that makes `rows` rows; `sent`:
-  /// that of all of its result.
+  /// What who makes pixels `part` sends of them for these reads. Reads of
+  /// pixels that another one takes in any case are of its message.
+  static Sent sent(const std::vector<Read> &reads, PixelRange part);
+  /// What the part sends that sends most, of a layer that is cut into as many.
+  static Sent mostSent(const std::vector<Read> &reads, const Layer &layer);
+
+  /// The load of one part of the operation that makes `rows` rows and sends
+  /// `sent` of each.
   Load load(mlir::Operation *op, PixelRange part, int64_t rows,
             const Sent &sent) const;
 

@@ -90,6 +90,9 @@ cim::WindowAttr windowOf(mlir::Operation *op);
 /// Pixels [begin, end) of a row.
 struct PixelRange {
   int64_t begin, end;
+  bool holds(PixelRange other) const {
+    return begin <= other.begin && other.end <= end;
+  }
 };
 
 /// The pixels of operand `operand` that make pixels `range` of the result of

@@ -37,8 +37,8 @@ static SmallVector<int64_t> someRows(int64_t rows) {
   return some;
 }
 
-void planRings(func::FuncOp function, const LoadModel &model, double periodNs,
-               llvm::function_ref<double(Operation *)> rowNs) {
+void planRings(func::FuncOp function, const LoadModel &model, double slack,
+               double periodNs, llvm::function_ref<double(Operation *)> rowNs) {
   // Where operations will lie is not known; they are kept near.
   const ChipSpec &chip = model.spec();
   double wayNs =
@@ -137,7 +137,7 @@ void planRings(func::FuncOp function, const LoadModel &model, double periodNs,
       }
       // Rows do not come as evenly as that.
       rings.push_back(std::clamp<int64_t>(
-          std::llround(std::ceil(slots - 0.01)) + 1, 1, selected.rows));
+          std::llround(std::ceil(slots + slack - 0.01)) + 1, 1, selected.rows));
     }
     op.setAttr(cim::kRingsAttrName,
                Builder(op.getContext()).getDenseI64ArrayAttr(rings));

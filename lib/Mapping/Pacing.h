@@ -24,10 +24,11 @@
 namespace cimc::mapping {
 
 /// Notes on every operation how many rows of its operands should be kept
-/// (cim::kRingsAttrName) for a sample every `periodNs`. `rowNs`: the time an
+/// (cim::kRingsAttrName) for a sample every `periodNs`, and `slack` rows more,
+/// which may be a part of one. `rowNs`: the time an
 /// operation works on one row of its result.
 void planRings(mlir::func::FuncOp function, const LoadModel &model,
-               double periodNs,
+               double slack, double periodNs,
                llvm::function_ref<double(mlir::Operation *)> rowNs);
 
 } // namespace cimc::mapping

@@ -260,13 +260,13 @@ std::optional<PackedPeriod> packTightly(Packer &packer,
     places = packer.pack(items, high, memory = Memory::Least);
   if (!places)
     return std::nullopt;
-  PackedPeriod best{high, std::move(*places)};
+  PackedPeriod best{high, std::move(*places), memory};
   if (auto least = packer.pack(items, low, memory))
-    return PackedPeriod{low, std::move(*least)};
+    return PackedPeriod{low, std::move(*least), memory};
   while (high > low * 1.01) {
     double middle = std::sqrt(low * high);
     if (auto tighter = packer.pack(items, middle, memory)) {
-      best = {middle, std::move(*tighter)};
+      best = {middle, std::move(*tighter), memory};
       high = middle;
     } else {
       low = middle;

@@ -106,6 +106,7 @@ private:
 struct PackedPeriod {
   double periodNs = 0;
   std::vector<Place> places;
+  Memory memory = Memory::Ample; ///< or Least, where they do not fit otherwise
 };
 std::optional<PackedPeriod> packTightly(Packer &packer,
                                         const std::vector<Item> &items);

@@ -13,7 +13,6 @@
 #include <cmath>
 #include <map>
 #include <numeric>
-#include <set>
 #include <tuple>
 
 using namespace mlir;
@@ -22,7 +21,6 @@ namespace cimc::mapping {
 
 StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
     : function(function), model(model) {
-  llvm::DenseMap<Value, int64_t> numbers;
   for (Operation &op : function.getBody().front()) {
     bool returns = isa<func::ReturnOp>(op);
     SmallVector<int64_t> held = heldRows(&op);
@@ -30,11 +28,8 @@ StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
       continue;
     int64_t at = returns ? -1 : static_cast<int64_t>(items.size());
     size_t firstEdge = edges.size();
-    for (OpOperand &operand : op.getOpOperands()) {
-      auto [number, isNew] = numbers.try_emplace(operand.get(), numbers.size());
-      connect(operand.get(), {0, Extents(operand.get()).pixels}, at,
-              number->second);
-    }
+    for (Value operand : op.getOperands())
+      connect(operand, {0, Extents(operand).pixels}, at);
     if (returns)
       continue;
     Item item;
@@ -47,15 +42,41 @@ StreamGraph::StreamGraph(func::FuncOp function, const LoadModel &model)
     items.push_back(item);
   }
   sortByPixels();
-  std::set<std::pair<int64_t, int64_t>> sent;
-  for (const Edge &edge : edges) {
-    if (edge.from < 0)
-      continue;
-    if (edge.to >= 0 && items[edge.to].near == edge.from &&
-        isBeside(ops[edge.to]->getOpOperand(0)))
-      items[edge.to].besideNs = model.sendNs(edge.bytes);
-    else if (sent.insert({edge.from, edge.value}).second)
-      items[edge.from].load.outNs += model.sendNs(edge.bytes, edge.messages);
+  groupIntoMessages();
+  for (const std::vector<Edge> &message : messages) {
+    bool isSent = false;
+    for (const Edge &edge : message) {
+      if (edge.from < 0)
+        continue;
+      if (edge.to >= 0 && items[edge.to].near == edge.from &&
+          isBeside(ops[edge.to]->getOpOperand(0))) {
+        items[edge.to].besideNs = model.sendNs(edge.bytes);
+      } else if (!isSent) {
+        items[edge.from].load.outNs += model.sendNs(edge.bytes, edge.messages);
+        isSent = true;
+      }
+    }
+  }
+}
+
+void StreamGraph::groupIntoMessages() {
+  std::vector<Edge> widestFirst(edges);
+  llvm::stable_sort(widestFirst, [](const Edge &a, const Edge &b) {
+    return std::tie(a.from, a.value, b.bytes) <
+           std::tie(b.from, b.value, a.bytes);
+  });
+  size_t first = 0; // of the messages of the same value
+  for (const Edge &edge : widestFirst) {
+    if (!messages.empty() && (messages.back().front().from != edge.from ||
+                              messages.back().front().value != edge.value))
+      first = messages.size();
+    auto found = std::find_if(
+        messages.begin() + static_cast<ptrdiff_t>(first), messages.end(),
+        [&](const auto &message) { return message.front().covers(edge); });
+    if (found == messages.end())
+      messages.push_back({edge});
+    else
+      found->push_back(edge);
   }
 }
 
@@ -141,15 +162,16 @@ SmallVector<int64_t> StreamGraph::heldRows(Operation *op) {
 
 /// Adds an edge from everyone who makes some of pixels `range` of `value`.
 void StreamGraph::connect(Value value, PixelRange range, int64_t to,
-                          int64_t number, double share) {
+                          double share) {
   Operation *op = value.getDefiningOp();
   if (!op || !isGlue(op)) {
     Extents map(value);
     edges.push_back(
-        {op ? index.lookup(op) : -1, to, number,
+        {op ? index.lookup(op) : -1, to,
+         op ? 0 : cast<BlockArgument>(value).getArgNumber(),
          share * static_cast<double>(map.rows * (range.end - range.begin) *
                                      map.channels * map.bytes),
-         static_cast<double>(map.rows)});
+         static_cast<double>(map.rows), range, share});
     return;
   }
   if (auto slice = dyn_cast<cim::SliceOp>(op)) {
@@ -158,34 +180,34 @@ void StreamGraph::connect(Value value, PixelRange range, int64_t to,
     return connect(
         slice.getInput(),
         {begin + range.begin * step, begin + (range.end - 1) * step + 1}, to,
-        number, share / static_cast<double>(step));
+        share / static_cast<double>(step));
   }
   if (auto interleave = dyn_cast<cim::InterleaveOp>(op)) {
     for (Value input : interleave.getInputs())
-      connect(input, range, to, number, share);
+      connect(input, range, to, share);
     return;
   }
   if (auto concat = dyn_cast<cim::ConcatOp>(op)) {
     for (Value input : concat.getInputs()) {
       if (concat.getAxis() != 1) {
-        connect(input, range, to, number, share);
+        connect(input, range, to, share);
         continue;
       }
       int64_t width = Extents(input).pixels;
       PixelRange part = {std::max<int64_t>(range.begin, 0),
                          std::min(range.end, width)};
       if (part.begin < part.end)
-        connect(input, part, to, number, share);
+        connect(input, part, to, share);
       range = {range.begin - width, range.end - width};
     }
     return;
   }
   if (op->getNumOperands()) // a reshape; constants send nothing
     connect(op->getOperand(0), {0, Extents(op->getOperand(0)).pixels}, to,
-            number, share);
+            share);
 }
 
-void planRings(func::FuncOp function, const LoadModel &model) {
+void planRings(func::FuncOp function, const LoadModel &model, double slack) {
   StreamGraph graph(function, model);
   llvm::DenseMap<Operation *, double> rowNs; // looked up only
   double period = 0;
@@ -194,28 +216,25 @@ void planRings(func::FuncOp function, const LoadModel &model) {
     rowNs[op] = item.load.streamNs() /
                 static_cast<double>(Extents(op->getResult(0)).rows);
   }
-  planRings(function, model, period,
+  planRings(function, model, slack, period,
             [&](Operation *op) { return rowNs.lookup(op); });
 }
 
 Traffic StreamGraph::traffic(const std::vector<Place> &places) const {
-  // Readers of one value share a message.
-  std::map<std::pair<int64_t, int64_t>, Message> messages;
-  for (const Edge &edge : edges) {
-    int64_t from = edge.from < 0 ? -1 : places[edge.from].core;
-    int64_t to = edge.to < 0 ? -1 : places[edge.to].core;
-    if (from == to)
-      continue;
-    Message &message = messages[{edge.from, edge.value}];
-    message.from = from;
-    message.bytes = std::max(message.bytes, edge.bytes);
-    if (!llvm::is_contained(message.to, to))
-      message.to.push_back(to);
-  }
   std::vector<Message> list;
-  for (auto &[key, message] : messages)
-    list.push_back(std::move(message));
-  return Traffic(model.costModel(), std::move(list));
+  for (const std::vector<Edge> &edges : messages) {
+    auto core = [&](int64_t item) { return item < 0 ? -1 : places[item].core; };
+    Message message{core(edges.front().from), {}};
+    for (const Edge &edge : edges)
+      if (core(edge.to) != message.from)
+        message.to.push_back({core(edge.to), edge.range, edge.bytes});
+    if (!message.to.empty())
+      list.push_back(std::move(message));
+  }
+  std::vector<double> issueNs(model.spec().cores(), 0);
+  for (auto [item, place] : llvm::zip(items, places))
+    issueNs[place.core] += item.load.issueNs;
+  return Traffic(model.costModel(), std::move(list), std::move(issueNs));
 }
 
 double StreamGraph::latencyNs() const {

@@ -34,23 +34,34 @@ public:
   double latencyNs() const;
 
 private:
-  /// Bytes of one sample from a stream (-1: the host) to a reader. Readers of
-  /// one value on one core share them.
+  /// Bytes of one sample from a stream (-1: the host) to a reader.
   struct Edge {
-    int64_t from, to, value;
+    int64_t from, to;
+    int64_t value; ///< the number of the result or, of the host, the argument
     double bytes, messages;
+    PixelRange range; ///< of the rows of that value
+    double share;     ///< of the pixels in it
+    /// Whether who sends these sends those of `part` too.
+    bool covers(const Edge &part) const {
+      return from == part.from && value == part.value &&
+             range.holds(part.range) && (share == 1 || share == part.share);
+    }
   };
+  /// Who gets pixels that another reader gets in any case is of its message.
+  /// The first of a message has all of its pixels.
+  void groupIntoMessages();
   /// How many rows of each operand wait for the operand that comes last, as in
   /// the shorter branch of a residual connection. Sets what the operation's
   /// result begins at.
   llvm::SmallVector<int64_t> heldRows(mlir::Operation *op);
   void sortByPixels();
-  void connect(mlir::Value value, PixelRange range, int64_t to, int64_t number,
+  void connect(mlir::Value value, PixelRange range, int64_t to,
                double share = 1);
 
   mlir::func::FuncOp function;
   const LoadModel &model;
   std::vector<Edge> edges;
+  std::vector<std::vector<Edge>> messages;
   llvm::DenseMap<mlir::Operation *, int64_t> index;
   /// When the first row of a value is there, if every map takes one unit of
   /// time from its first row to its last; looked up only.
@@ -59,7 +70,8 @@ private:
 
 /// Plans rings (Pacing.h) for the shortest period that the streams' own work
 /// allows.
-void planRings(mlir::func::FuncOp function, const LoadModel &model);
+void planRings(mlir::func::FuncOp function, const LoadModel &model,
+               double slack);
 
 } // namespace cimc::mapping
 

@@ -17,15 +17,20 @@ namespace cimc::mapping {
 /// used: changing empty ones with each other gains nothing.
 static constexpr int64_t kEmptyCores = 32;
 
-Traffic::Traffic(const CostModel &costs, std::vector<Message> list)
+Traffic::Traffic(const CostModel &costs, std::vector<Message> list,
+                 std::vector<double> issues)
     : costs(costs), messages(std::move(list)), with(costs.chip().cores()),
       positions(costs.chip().cores()), occupant(costs.chip().cores()),
-      busy(costs.links(), 0), seen(costs.links(), 0) {
+      issueNs(std::move(issues)),
+      busy(costs.links() +
+           costs.chip().cores() / costs.chip().hierarchy.cores_per_tile),
+      passed(costs.links()) {
   std::iota(positions.begin(), positions.end(), 0);
   std::iota(occupant.begin(), occupant.end(), 0);
   for (size_t m = 0; m < messages.size(); ++m) {
-    std::vector<int64_t> cores = messages[m].to;
-    cores.push_back(messages[m].from);
+    std::vector<int64_t> cores = {messages[m].from};
+    for (const Message::Reader &reader : messages[m].to)
+      cores.push_back(reader.core);
     std::sort(cores.begin(), cores.end());
     cores.erase(std::unique(cores.begin(), cores.end()), cores.end());
     for (int64_t core : cores)
@@ -33,33 +38,51 @@ Traffic::Traffic(const CostModel &costs, std::vector<Message> list)
         with[core].push_back(static_cast<int64_t>(m));
     add(messages[m], 1);
   }
+  for (int64_t core = 0; core < costs.chip().cores(); ++core)
+    addIssues(core, 1);
 }
 
 template <typename Visit>
 void Traffic::forLinks(const Message &message, Visit visit) {
   ++tree;
   int64_t from = coreOf(message.from);
-  for (int64_t to : message.to)
-    costs.visitRoute(from, coreOf(to), [&](const Link &link) {
-      if (seen[link.id] == tree)
+  for (const Message::Reader &reader : message.to)
+    costs.visitRoute(from, coreOf(reader.core), [&](const Link &link) {
+      Passed &last = passed[link.id];
+      if (last.tree == tree && last.pixels.holds(reader.pixels))
         return;
-      seen[link.id] = tree;
-      visit(link);
+      last = {tree, reader.pixels};
+      visit(link, reader.bytes);
     });
 }
 
-void Traffic::add(const Message &message, double sign) {
+void Traffic::take(size_t link, double ns) {
   auto fourth = [](double ns) { return ns * ns * ns * ns; };
-  forLinks(message, [&](const Link &link) {
-    double &ns = busy[link.id];
-    cost -= fourth(ns);
-    ns = std::max(0.0, ns + sign * message.bytes / link.gbPerS);
-    cost += fourth(ns);
+  cost -= fourth(busy[link]);
+  busy[link] = std::max(0.0, busy[link] + ns);
+  cost += fourth(busy[link]);
+}
+
+void Traffic::add(const Message &message, double sign) {
+  forLinks(message, [&](const Link &link, double bytes) {
+    take(static_cast<size_t>(link.id), sign * bytes / link.gbPerS);
   });
 }
 
+void Traffic::addIssues(int64_t core, double sign) {
+  if (issueNs[core] > 0)
+    take(static_cast<size_t>(costs.links() +
+                             coreOf(core) /
+                                 costs.chip().hierarchy.cores_per_tile),
+         sign * issueNs[core]);
+}
+
+double Traffic::busiestLinkNs() const {
+  return *std::max_element(busy.begin(), busy.begin() + costs.links());
+}
+
 double Traffic::busiestNs() const {
-  return busy.empty() ? 0 : *std::max_element(busy.begin(), busy.end());
+  return *std::max_element(busy.begin(), busy.end());
 }
 
 void Traffic::swap(int64_t a, int64_t b) {
@@ -69,11 +92,15 @@ void Traffic::swap(int64_t a, int64_t b) {
                  std::back_inserter(moved));
   for (int64_t m : moved)
     add(messages[m], -1);
+  addIssues(a, -1);
+  addIssues(b, -1);
   std::swap(positions[a], positions[b]);
   occupant[positions[a]] = a;
   occupant[positions[b]] = b;
   for (int64_t m : moved)
     add(messages[m], 1);
+  addIssues(a, 1);
+  addIssues(b, 1);
 }
 
 int64_t Traffic::random(int64_t below) { // xorshift64
@@ -92,7 +119,7 @@ int64_t Traffic::goal(int64_t core) {
       messages[with[core][random(static_cast<int64_t>(with[core].size()))]];
   int64_t other =
       message.from == core
-          ? message.to[random(static_cast<int64_t>(message.to.size()))]
+          ? message.to[random(static_cast<int64_t>(message.to.size()))].core
           : message.from;
   int64_t perTile = costs.chip().hierarchy.cores_per_tile;
   int64_t reach = 2 * perTile * costs.chip().hierarchy.tile_columns;
@@ -119,8 +146,9 @@ void Traffic::improve(int64_t tries, uint64_t seed) {
       auto busiest = static_cast<int64_t>(
           std::max_element(busy.begin(), busy.end()) - busy.begin());
       for (size_t m = 0; m < messages.size(); ++m)
-        forLinks(messages[m], [&](const Link &link) {
-          if (link.id == busiest)
+        forLinks(messages[m], [&](const Link &link, double) {
+          if (link.id == busiest &&
+              (hot.empty() || hot.back() != static_cast<int64_t>(m)))
             hot.push_back(static_cast<int64_t>(m));
         });
     }
@@ -129,7 +157,7 @@ void Traffic::improve(int64_t tries, uint64_t seed) {
       const Message &message =
           messages[hot[random(static_cast<int64_t>(hot.size()))]];
       int64_t end = random(static_cast<int64_t>(message.to.size()) + 1);
-      int64_t core = end ? message.to[end - 1] : message.from;
+      int64_t core = end ? message.to[end - 1].core : message.from;
       a = core < 0 ? a : core;
     }
     int64_t b = occupant[goal(a)];

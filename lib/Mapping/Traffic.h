@@ -9,33 +9,43 @@
 // What streams send to one another in a sample loads the links of the networks.
 // Packing only looks at cores; here whole cores change places until the links
 // that are taken longest are taken less: a quadratic assignment, by a seeded
-// descent.
+// descent. The cores of a tile share the port that starts products, so it
+// counts like a link.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef CIMC_LIB_MAPPING_TRAFFIC_H
 #define CIMC_LIB_MAPPING_TRAFFIC_H
 
-#include "cimc/Target/CostModel.h"
+#include "Load.h"
 
 #include <cstdint>
 #include <vector>
 
 namespace cimc::mapping {
 
-/// Bytes that a core (-1: the host) sends to others in a sample. A link that is
-/// on the way to several of them is passed once.
+/// What a core (-1: the host) sends to others in a sample: all pixels of its
+/// rows to the first, and pixels that are among them to the others. A link that
+/// is on the way to several of them is passed once by pixels that one of them
+/// gets in any case.
 struct Message {
+  struct Reader {
+    int64_t core;
+    PixelRange pixels;
+    double bytes;
+  };
   int64_t from;
-  std::vector<int64_t> to;
-  double bytes;
+  std::vector<Reader> to;
 };
 
 class Traffic {
 public:
-  Traffic(const CostModel &costs, std::vector<Message> messages);
+  /// `issueNs`: how long each core takes its tile's port.
+  Traffic(const CostModel &costs, std::vector<Message> messages,
+          std::vector<double> issueNs);
 
-  /// The time the busiest link is taken.
+  /// The time the busiest link is taken, and the busiest link or port.
+  double busiestLinkNs() const;
   double busiestNs() const;
 
   /// For how many cores swaps are worth trying.
@@ -51,6 +61,8 @@ public:
 private:
   template <typename Visit> void forLinks(const Message &message, Visit visit);
   void add(const Message &message, double sign);
+  void addIssues(int64_t core, double sign);
+  void take(size_t link, double ns);
   void swap(int64_t a, int64_t b);
   int64_t random(int64_t below);
   int64_t goal(int64_t core);
@@ -60,8 +72,13 @@ private:
   std::vector<std::vector<int64_t>> with; ///< messages by core
   std::vector<int64_t> positions;         ///< by core of the beginning
   std::vector<int64_t> occupant;          ///< the inverse
-  std::vector<double> busy;               ///< ns by link
-  std::vector<uint64_t> seen;             ///< by link: the last tree with it
+  std::vector<double> issueNs;            ///< by core of the beginning
+  std::vector<double> busy;               ///< ns by link, then by tile
+  struct Passed {
+    uint64_t tree = 0; ///< the last message
+    PixelRange pixels{};
+  };
+  std::vector<Passed> passed; ///< by link
   uint64_t tree = 0, state = 1;
   double cost = 0; ///< sum of the fourth powers of `busy`
 };

@@ -126,7 +126,8 @@ private:
   std::vector<Access> accesses; ///< of the current instruction
   std::vector<int64_t> loops;   ///< counts of the open ones
   bool halted = false;
-  const isa::Send *lastSend = nullptr; ///< the instruction before, if it is one
+  /// The first send of the message that the instruction before sends, if any.
+  const isa::Send *message = nullptr;
   std::string error;
 };
 

@@ -8,6 +8,8 @@
 
 #include "StreamVerifier.h"
 
+#include "cimc/Program/PixelSpan.h"
+
 #include "cimc/Support/Numerics.h"
 
 #include <algorithm>
@@ -193,10 +195,10 @@ void StreamVerifier::operator()(const isa::Send &r) {
   producer(r.channel, r.producer, false);
   const isa::View &src = view("src", r.src, Any);
   row("row", src, r.row);
-  require(!r.joined ||
-              (lastSend && lastSend->src == r.src && lastSend->row == r.row),
-          "it is joined, but the instruction before it does not send the same "
-          "row");
+  require(!r.joined || (message && message->row == r.row &&
+                        spanOf(src, view("src", message->src, Any))),
+          "it is joined, but the first send of its message does not send the "
+          "same row with all of its pixels");
   const isa::Channel *c = channel(r.channel);
   if (!c)
     return;
@@ -520,7 +522,9 @@ Status StreamVerifier::run() {
     if (!error.empty())
       return invalid(where(info.mnemonic) + error);
     use.accesses.insert(accesses.begin(), accesses.end());
-    lastSend = std::get_if<isa::Send>(&instruction);
+    const auto *send = std::get_if<isa::Send>(&instruction);
+    if (!send || !send->joined)
+      message = send;
     Wide times = 1;
     for (int64_t count : loops)
       times *= count;

@@ -139,8 +139,18 @@ struct CoreMemory {
   /// ones do so, which would have cost little (SqueezeNet and ResNet-18 on
   /// pimcomp-144x64 differ by 15 and 35 %).
   void shrink(int64_t limit) {
+    takeSlack(limit, /*keeps=*/true);
+    takeSlack(limit, /*keeps=*/false);
+  }
+
+  /// `keeps`: not below the slots that rings are to keep.
+  void takeSlack(int64_t limit, bool keeps) {
     int64_t excess = bytes() - limit;
     SmallVector<Ring> slack = rings();
+    if (keeps)
+      for (Ring &r : slack)
+        r.least = std::max(r.least, static_cast<int64_t>(
+                                        r.channel.getKeptSlots().value_or(0)));
     llvm::erase_if(slack, [](const Ring &r) { return r.slots <= r.least; });
     auto kept = [](Ring &r) {
       return static_cast<double>(r.slots - r.least) /

@@ -33,7 +33,7 @@ void StreamEmitter::emitChannels() {
                       c.whole || c.core < 0 ? c.rows : 1, IntegerAttr(),
                       c.wantedSlots ? memory.getI64IntegerAttr(c.wantedSlots)
                                     : IntegerAttr(),
-                      c.whole, IntegerAttr());
+                      IntegerAttr(), c.whole, IntegerAttr());
   }
 }
 
@@ -211,14 +211,30 @@ void StreamEmitter::end(const Output &out, Affine row) {
       PostOp::create(code, loc, plan.channels[to.channel].name, to.producer);
     return;
   }
-  // Who gets the same pixels gets them by one message.
-  llvm::MapVector<std::tuple<int64_t, int64_t, int64_t>,
-                  SmallVector<Destination>>
-      messages;
-  for (const Destination &to : out.destinations)
-    messages[{to.begin, to.count, to.stride}].push_back(to);
-  for (const auto &[pixels, destinations] : messages)
-    for (auto [i, to] : llvm::enumerate(destinations))
+  // Who gets pixels of a message that is sent anyway gets them by it.
+  auto span = [](const Destination &to) { return (to.count - 1) * to.stride; };
+  auto isPart = [&](const Destination &to, const Destination &all) {
+    return to.begin >= all.begin &&
+           to.begin + span(to) <= all.begin + span(all) &&
+           (to.begin - all.begin) % all.stride == 0 &&
+           to.stride % all.stride == 0;
+  };
+  SmallVector<Destination> widestFirst(out.destinations);
+  llvm::stable_sort(widestFirst,
+                    [](const Destination &a, const Destination &b) {
+                      return a.count > b.count;
+                    });
+  SmallVector<SmallVector<Destination>> messages;
+  for (const Destination &to : widestFirst) {
+    auto *found = llvm::find_if(
+        messages, [&](const auto &sent) { return isPart(to, sent.front()); });
+    if (found == messages.end())
+      messages.push_back({to});
+    else
+      found->push_back(to);
+  }
+  for (const auto &message : messages)
+    for (auto [i, to] : llvm::enumerate(message))
       SendOp::create(code, loc, plan.channels[to.channel].name, to.producer,
                      part(out, to), row, to.offset, to.pitch, i > 0, to.first,
                      to.step - 1);

@@ -19,6 +19,8 @@ void CriticalPath::walk(Id last, double begin, double end) {
   double until = std::numeric_limits<double>::infinity();
   for (Id at = last; at != none && until > begin; at = steps[at].before) {
     const Step &step = steps[at];
+    if (step.ring >= 0)
+      ++ringWaits[step.ring];
     // What lies between a step and the next is the time of its instructions
     // and of credits.
     double from = std::max(begin, step.begin), to = std::min(until, end);

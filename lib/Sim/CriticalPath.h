@@ -19,6 +19,7 @@
 #include "cimc/Sim/Simulator.h"
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 namespace cimc::sim {
@@ -33,6 +34,7 @@ public:
     const Stream *stream; ///< null: the host
     const char *what;
     double begin, end; ///< ns
+    int64_t ring = -1; ///< the channel in which a slot was waited for, if any
   };
 
   Id add(const Step &step) {
@@ -43,10 +45,13 @@ public:
   /// `end`.
   void walk(Id last, double begin, double end);
   const std::vector<PathPart> &parts() const { return sums; }
+  /// Channels in which the chain waited for a slot, and how often.
+  const std::map<int64_t, int64_t> &rings() const { return ringWaits; }
 
 private:
   std::vector<Step> steps;
   std::vector<PathPart> sums;
+  std::map<int64_t, int64_t> ringWaits;
 };
 
 } // namespace cimc::sim

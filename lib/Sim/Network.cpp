@@ -99,7 +99,8 @@ double Network::take(LinkState &link, double time, double ns, double now) {
   return time;
 }
 
-Network::Times Network::reserve(const Route &route, Message &message) {
+Network::Times Network::reserve(const Route &route, Message &message,
+                                PixelSpan span) {
   // The first byte waits at every link until it is free for the whole message;
   // what follows is cut through.
   double head = message.start + message.delay;
@@ -110,15 +111,20 @@ Network::Times Network::reserve(const Route &route, Message &message) {
   for (size_t i = 0; i < route.hops.size(); ++i) {
     const Hop &hop = route.hops[i];
     LinkState &link = links[hop.link];
-    bool takes = link.message != message.id;
+    bool takes = link.message != message.id || !link.span.holds(span);
     if (takes) {
       link.begin = take(link, head, hop.ns, message.start);
+      link.ns = hop.ns;
       link.message = message.id;
+      link.span = span;
       ++times.taken[hop.network - NetworkOnChip];
     }
     if (keepsBegins)
       linkBegins.push_back(takes ? link.begin : -1);
-    double begin = link.begin, end = begin + hop.ns;
+    // Pixels in front of these go by first.
+    double before = static_cast<double>(span.begin - link.span.begin) /
+                    static_cast<double>(link.span.end - link.span.begin);
+    double begin = link.begin + link.ns * before, end = begin + hop.ns;
     if (i == 0 && isFirst)
       message.sent = end;
     times.arrived = std::max(times.arrived, end + hop.restNs);

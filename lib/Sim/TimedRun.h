@@ -66,7 +66,8 @@ private:
     bool varies = false; ///< with the pixels
     bool onArrays = false;
     bool usesDram = false;
-    bool joined = false;                                      ///< a send
+    bool joined = false; ///< a send
+    PixelSpan span;      ///< of the message that it is part of
     const BankTimes *banks = nullptr, *targetBanks = nullptr; ///< if any
     const Route *route = nullptr; ///< of what goes over networks
   };
@@ -170,6 +171,8 @@ private:
   /// the actor is done or blocked.
   bool stepStream(uint32_t index);
   bool stepPort(uint32_t index);
+  /// Notes that a slot of the channel is what the actor waited for last.
+  void waitedForSlot(uint32_t index, uint32_t channel);
   /// A send and those joined to it; moves the stream behind them.
   void sendAll(uint32_t index);
   void send(uint32_t index, const Op &op, Message &message);

@@ -175,7 +175,7 @@ void TimedRun::send(uint32_t index, const Op &op, Message &message) {
   const Stream *source = machine.streams[index].source;
   int64_t target = machine.channels[op.channel].core;
   bool isFirst = message.isNew;
-  Network::Times times = network.reserve(*w.route, message);
+  Network::Times times = network.reserve(*w.route, message, w.span);
   if (trace)
     traceLinks(*w.route, source->layer, actor.sample);
   if (isFirst) {
@@ -271,6 +271,16 @@ void TimedRun::sendAll(uint32_t index) {
         {actor.cause, stream.source, "sending", message.start, actor.time});
 }
 
+void TimedRun::waitedForSlot(uint32_t index, uint32_t channel) {
+  Actor &actor = actors[index];
+  if (path)
+    actor.cause = path->add({actor.cause,
+                             index < machine.streams.size()
+                                 ? machine.streams[index].source
+                                 : nullptr,
+                             "ring", actor.time, actor.time, channel});
+}
+
 bool TimedRun::stepStream(uint32_t index) {
   Actor &actor = actors[index];
   const Op &op = actor.ops[actor.at.pc];
@@ -311,6 +321,8 @@ bool TimedRun::stepStream(uint32_t index) {
       ready.time += creditNs(op.channel, op.port, coreId(actor.core));
     bool isLate = ready.time > actor.time;
     actor.waitUntil(ready);
+    if (isLate)
+      waitedForSlot(index, op.channel);
     if (op.kind == Kind::Acquire) {
       actor.time += cycle;
       break;
@@ -365,6 +377,8 @@ bool TimedRun::stepPort(uint32_t index) {
     ready.time += creditNs(end.channel, 0, -1);
   if (ready.time > actor.time) {
     actor.waitUntil(ready);
+    if (feeds)
+      waitedForSlot(index, end.channel);
     return true;
   }
   if (feeds) {
@@ -464,10 +478,18 @@ void TimedRun::addActors() {
     actors[i].core = stream.core;
     actors[i].ops = stream.ops.data();
     actors[i].works = next;
+    const isa::View *message = nullptr; // all that it sends
     for (const Op &op : stream.ops) {
       Work &work = *next++;
-      if (op.kind == Kind::Send)
-        work.joined = std::get<isa::Send>(*op.record).joined;
+      if (op.kind == Kind::Send) {
+        const auto &send = std::get<isa::Send>(*op.record);
+        const isa::View &view = machine.cores[stream.core].views[send.src];
+        work.joined = send.joined;
+        if (!work.joined || !message)
+          message = &view;
+        work.span =
+            spanOf(view, *message).value_or(PixelSpan{0, view.pixels, 1});
+      }
       if (op.kind != Kind::Data)
         continue;
       work.varies = Costs::hasVaryingPixels(op);

@@ -11,6 +11,7 @@
 
 #include "Machine.h"
 
+#include "cimc/Program/PixelSpan.h"
 #include "cimc/Sim/Simulator.h"
 #include "cimc/Target/CostModel.h"
 
@@ -164,9 +165,11 @@ public:
     double arrived; ///< the last byte is there
     LinkCounts taken{};
   };
-  /// Reserves a route's links from `message.start` on, but for those that the
-  /// message has taken already. The start never goes back from call to call.
-  Times reserve(const Route &route, Message &message);
+  /// Reserves a route's links from `message.start` on for pixels `span` of the
+  /// message, but for links that it has taken for them already. The start never
+  /// goes back from call to call.
+  Times reserve(const Route &route, Message &message,
+                PixelSpan span = {0, 1, 1});
   /// When each link of the route last reserved begins to be taken, where they
   /// are kept; negative for those that the message had taken before.
   const std::vector<double> &begins() const { return linkBegins; }
@@ -188,7 +191,8 @@ private:
     std::vector<Interval> taken; ///< in order
     double until = 0;            ///< the end of the last
     uint64_t message = 0;        ///< that took it last,
-    double begin = 0;            ///< and since when
+    double begin = 0, ns = 0;    ///< since when and how long,
+    PixelSpan span;              ///< and for which of its pixels
   };
   /// Takes a link for `ns` as soon as it is free for so long from `time` on.
   static double take(LinkState &link, double time, double ns, double now);

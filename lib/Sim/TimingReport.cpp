@@ -134,6 +134,8 @@ void TimedRun::fill(CostReport &report) {
     double end = std::max(report.simulated_ns - report.latency_ns,
                           report.unthrottled_period_ns);
     path->walk(finishedBy, end - report.unthrottled_period_ns, end);
+    for (auto [channel, waits] : path->rings())
+      report.fullRings.emplace_back(machine.channels[channel].record.id, waits);
   }
 }
 

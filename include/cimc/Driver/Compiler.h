@@ -66,6 +66,11 @@ struct CompileOptions {
   Phase to = Phase::Emit;
   unsigned threads = 0; ///< 0: one per processor
   uint64_t seed = 0;
+  /// Programs that are timed to take the fastest; 1: the first, untimed.
+  int64_t effort = 1;
+  /// Rows that mapping plans rings with beyond what an even flow needs, in
+  /// percent of one.
+  int slackPercent = 25;
   /// Called with the name of each phase as it begins.
   std::function<void(const char *)> progress;
   /// Called after each phase.

@@ -101,6 +101,9 @@ struct CostReport {
   /// last, summed by layer and kind, the largest first. Their sum is the
   /// period.
   std::vector<PathPart> criticalPath;
+  /// The channels whose full rings that chain waited for, by number, and how
+  /// often: with more slots the period would be shorter.
+  std::vector<std::pair<uint32_t, int64_t>> fullRings;
 };
 
 /// How long cells last that are read at some rate. They are written again

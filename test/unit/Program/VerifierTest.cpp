@@ -298,8 +298,8 @@ TEST_CASE("who may touch a channel") {
           "4 pixels of 5 bytes every 5 bytes from 1 end at 21, but rows of "
           "channel 20 have 20 bytes");
   REFUSED(first<isa::Send>(p, 0, 0).joined = 1,
-          "it is joined, but the instruction before it does not send the same "
-          "row");
+          "it is joined, but the first send of its message does not send the "
+          "same row with all of its pixels");
   REFUSED(first<isa::Send>(p, 0, 0).pitch = 0xffffffff, "end at 12884901890");
   REFUSED(first<isa::Send>(p, 0, 0).first = 100, "begins with row 100");
   REFUSED(first<isa::Send>(p, 0, 0).skipped = 1, "writes more than the");

@@ -287,6 +287,54 @@ TEST_CASE("a message to several readers passes common links once") {
   CHECK(network.reserve(*network.route(0, 4, 1600), next).sent == Approx(200));
 }
 
+TEST_CASE("readers of some of a message's pixels take what of it passes") {
+  ChipSpec chip;
+  sim::Costs costs(chip);
+  sim::Network network(costs);
+  // From tile 0 along its row: eight pixels to tile 1, and of them four to
+  // tile 2; those pass behind tile 1 only, as soon as they are there.
+  sim::Message message(network, 0);
+  auto send = [&](int64_t to, PixelSpan span) {
+    return network.reserve(
+        *network.route(0, to, 200 * (span.end - span.begin) / span.step),
+        message, span);
+  };
+  auto onChip = [](const sim::Network::Times &times) { return times.taken[0]; };
+  const sim::Route &all = *network.route(0, 4, 1600);
+  const sim::Route &part = *network.route(0, 8, 800);
+  auto first = send(4, {0, 8, 1});
+  CHECK(first.taken == all.links);
+  auto middle = send(8, {2, 6, 1});
+  CHECK(onChip(middle) > 0);
+  CHECK(onChip(middle) < part.links[0]);
+  CHECK(middle.sent == first.sent);
+  // Two of those once more, to the same tile: only its core's port is new.
+  auto again = send(9, {3, 5, 1});
+  CHECK(onChip(again) <= onChip(middle));
+  CHECK(onChip(again) < network.route(0, 9, 400)->links[0]);
+  // What passed was every pixel of the middle; every second one of the end did
+  // not.
+  auto end = send(8, {1, 8, 2});
+  CHECK(onChip(end) == onChip(middle));
+  auto none = send(8, {1, 8, 2});
+  CHECK(onChip(none) == 0);
+}
+
+TEST_CASE("rings that hold up a network are named") {
+  SmallNetwork narrow(3);
+  CostReport report = *Simulator(narrow.program).time(/*criticalPath=*/true);
+  REQUIRE(!report.fullRings.empty());
+  for (auto [channel, waits] : report.fullRings) {
+    CHECK(waits > 0);
+    CHECK(std::count_if(narrow.program.channels.begin(),
+                        narrow.program.channels.end(),
+                        [id = channel](const isa::Channel &c) {
+                          return c.id == id && c.consumers > 0;
+                        }) == 1);
+  }
+  CHECK(Simulator(narrow.program).time()->fullRings.empty());
+}
+
 TEST_CASE("streams of a core share its vector unit") {
   // Each core does two rows of work in two streams, or one in each of two.
   auto build = [](bool sameCore) {
