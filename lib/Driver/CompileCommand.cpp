@@ -14,6 +14,7 @@
 #include "cimc/Support/File.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -472,6 +473,8 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   if (line.has(Option::Faults) && options.to != Phase::Emit)
     return usage("--faults repairs a finished program; it needs --to cimx or "
                  "asm");
+  if (line.has(Option::Effort) && options.to < Phase::Schedule)
+    return usage("--effort times programs; it needs --to sched or later");
   if (toStdout && json && (!binary || line.has(Option::Output)))
     return usage("--json takes standard output; write the result with -o FILE");
   if (!toStdout)
@@ -494,6 +497,11 @@ Status cimc::compileCommand(const CommandLine &line, CommandOutput &output) {
   clearProgress();
   if (!status)
     return status;
+  if (line.has(Option::Effort) &&
+      llvm::none_of(compilation.times, [](const PhaseTime &time) {
+        return time.phase == Phase::Place;
+      }))
+    return usage(fmt::format("--effort: '{}' is placed already", model));
 
   if (!compilation.program) {
     if (toStdout) {

@@ -27,8 +27,13 @@ using namespace cimc;
 using OwningModule = mlir::OwningOpRef<mlir::ModuleOp>;
 
 namespace {
-/// Slack of rings that is tried with each seed, in percent of a row.
-constexpr int kSlacks[] = {25, 50, 0, 100};
+/// How a network is placed otherwise: slack of rings, in percent of a row, and
+/// whether its layers are copied anew.
+constexpr struct {
+  int slackPercent;
+  bool chooses;
+} kVariants[] = {{50, true}, {50, false}, {100, true},
+                 {25, true}, {0, false},  {100, false}};
 /// Rings grow by this part, and a row at least.
 constexpr int64_t kGrowth = 4;
 
@@ -47,7 +52,7 @@ public:
 
   /// Times the module; nothing where it cannot be carried further.
   std::optional<Candidate> time(OwningModule module) const;
-  /// Places `mapped` otherwise than for any other `number`.
+  /// Places `mapped` otherwise than for any other `number`, from 0 on.
   std::optional<Candidate> place(mlir::ModuleOp mapped, int64_t number) const;
   /// Grows the rings that were waited for.
   std::optional<Candidate> grow(const Candidate &from) const;
@@ -84,18 +89,22 @@ std::optional<Candidate> Tuner::time(OwningModule module) const {
 
 std::optional<Candidate> Tuner::place(mlir::ModuleOp mapped,
                                       int64_t number) const {
-  constexpr auto slacks = static_cast<int64_t>(std::size(kSlacks));
+  constexpr auto variants = static_cast<int64_t>(std::size(kVariants));
+  auto variant = kVariants[number % variants];
   CompileOptions other = options;
   other.chip.clear(); // the module has it
   other.effort = 1;
   other.to = Phase::Schedule;
   other.observer = nullptr;
   other.progress = nullptr;
-  other.slackPercent = kSlacks[number % slacks];
-  other.seed += static_cast<uint64_t>(number / slacks);
+  other.slackPercent = variant.slackPercent;
+  other.seed += static_cast<uint64_t>(number / variants);
   Compilation trial;
   trial.module = mapped.clone();
   trial.reached = Phase::Map;
+  if (variant.chooses)
+    for (auto function : trial.module->getOps<mlir::func::FuncOp>())
+      function->removeAttr(cim::kCopiesAttrName);
   if (!runPhases(other, trial))
     return std::nullopt;
   return time(std::move(trial.module));
@@ -141,7 +150,7 @@ void cimc::tune(const CompileOptions &options, mlir::ModuleOp mapped,
   double first = best->ns;
   int64_t timed = 1;
   for (; timed < (options.effort + 1) / 2; ++timed)
-    if (std::optional<Candidate> other = tuner.place(mapped, timed);
+    if (std::optional<Candidate> other = tuner.place(mapped, timed - 1);
         other && other->ns < best->ns)
       best = std::move(other);
   // With larger rings it may be others that are waited for, so what is no

@@ -20,9 +20,10 @@ namespace cimc {
 ///
 /// `result` has finished Phase::Schedule, `mapped` is the module before
 /// Phase::Place, with the copies that it chose. The first program is that of
-/// `result`; then `mapped` is placed with other seeds and more slack in rings;
-/// then the rings of the best of these grow where the chain that decides its
-/// period waits for them. Replaces the module and adds a remark. Deterministic.
+/// `result`; then `mapped` is placed with more slack in rings, other copies and
+/// seeds; then the rings of the best of these grow where the chain that decides
+/// its period waits for them. Replaces the module and adds a remark.
+/// Deterministic.
 void tune(const CompileOptions &options, mlir::ModuleOp mapped,
           Compilation &result);
 

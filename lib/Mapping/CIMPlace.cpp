@@ -33,13 +33,15 @@ constexpr int64_t kTriesPerCore = 100;
 constexpr double kFreeLinks = 0.5;
 /// Periods that differ by less are the same: bisection finds them no closer.
 constexpr double kSamePeriod = 1.01;
+/// Slack of rings, in percent of a row, where there is memory for it.
+constexpr int64_t kSlack = 25;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Placer {
 public:
   Placer(const cimc::ChipSpec &chip, int64_t memory, uint64_t seed,
-         double slack)
+         int64_t slack)
       : chip(chip), model(chip), packer(chip, memory), seed(seed),
         slack(slack) {}
 
@@ -52,7 +54,7 @@ private:
   LoadModel model;
   Packer packer;
   uint64_t seed;
-  double slack; ///< rows
+  int64_t slack; ///< percent of a row; negative: kSlack if there is memory
 };
 
 void set(const StreamGraph &graph, const std::vector<Place> &places) {
@@ -106,14 +108,14 @@ LogicalResult Placer::doesNotFit(func::FuncOp function, int64_t macros) {
 }
 
 LogicalResult Placer::place(func::FuncOp function) {
-  // Slack in rings is worth no longer period.
-  auto pack = [&](double rows) {
-    planRings(function, model, rows);
+  auto pack = [&](int64_t slack) {
+    planRings(function, model, static_cast<double>(slack) / 100);
     return packTightly(packer, StreamGraph(function, model).items);
   };
-  std::optional<PackedPeriod> packed = pack(0);
-  if (packed && packed->memory == Memory::Ample && slack > 0) {
-    std::optional<PackedPeriod> roomy = pack(slack);
+  // Slack that is not asked for is worth no longer period.
+  std::optional<PackedPeriod> packed = pack(std::max<int64_t>(slack, 0));
+  if (packed && packed->memory == Memory::Ample && slack < 0) {
+    std::optional<PackedPeriod> roomy = pack(kSlack);
     if (roomy && roomy->memory == Memory::Ample &&
         roomy->periodNs <= packed->periodNs * kSamePeriod)
       packed = std::move(roomy);
@@ -171,7 +173,7 @@ struct CIMPlace : cimc::impl::CIMPlaceBase<CIMPlace> {
     FailureOr<cimc::ChipSpec> chip = getChipSpec(getOperation());
     if (failed(chip))
       return signalPassFailure();
-    Placer placer(*chip, memory, seed, static_cast<double>(slack) / 100);
+    Placer placer(*chip, memory, seed, slack);
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (failed(placer.place(function)))
         return signalPassFailure();

@@ -58,9 +58,9 @@ struct Outcome {
 class Replicator {
 public:
   Replicator(func::FuncOp function, const cimc::ChipSpec &chip, int64_t memory,
-             uint64_t seed)
+             uint64_t seed, double slack)
       : function(function), chip(chip), model(chip), packer(chip, memory),
-        seed(seed) {}
+        seed(seed), slack(slack) {}
 
   LogicalResult run(bool latency);
 
@@ -86,6 +86,7 @@ private:
   LoadModel model;
   Packer packer;
   uint64_t seed;
+  double slack; ///< rows
   /// What the function says that the layers are copied; empty: that is to be
   /// chosen.
   std::vector<cimc::cim::LayerCopies> given;
@@ -342,7 +343,7 @@ void Replicator::use(Layers &layers, const Choice &choice) const {
 /// where they would be too large for a core.
 void Replicator::plan(Layers &layers, func::FuncOp of,
                       const Choice &choice) const {
-  planRings(of, model, /*slack=*/0, choice.slowestNs, [&](Operation *op) {
+  planRings(of, model, slack, choice.slowestNs, [&](Operation *op) {
     int64_t l = layers.of(op);
     if (l < 0)
       return 0.0;
@@ -391,7 +392,7 @@ std::optional<Outcome> Replicator::outcome(const Choice &choice, bool links) {
     use(layers, choice);
     plan(layers, trial, choice);
     layers.apply();
-    planRings(trial, model, /*slack=*/0);
+    planRings(trial, model, slack);
     StreamGraph graph(trial, model);
     if (auto packed = packTightly(packer, graph.items)) {
       result = Outcome{packed->periodNs, graph.latencyNs()};
@@ -558,7 +559,9 @@ struct CIMReplicate : cimc::impl::CIMReplicateBase<CIMReplicate> {
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function.isExternal() &&
           failed(
-              Replicator(function, *chip, memory, seed).run(mode == "latency")))
+              Replicator(function, *chip, memory, seed,
+                         static_cast<double>(std::max<int64_t>(slack, 0)) / 100)
+                  .run(mode == "latency")))
         return signalPassFailure();
   }
 };

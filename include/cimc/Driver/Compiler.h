@@ -69,8 +69,8 @@ struct CompileOptions {
   /// Programs that are timed to take the fastest; 1: the first, untimed.
   int64_t effort = 1;
   /// Rows that mapping plans rings with beyond what an even flow needs, in
-  /// percent of one.
-  int slackPercent = 25;
+  /// percent of one; negative: some, where there is memory for them.
+  int slackPercent = -1;
   /// Called with the name of each phase as it begins.
   std::function<void(const char *)> progress;
   /// Called after each phase.

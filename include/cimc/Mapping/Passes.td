@@ -135,7 +135,9 @@ def CIMReplicate : Pass<"cim-replicate", "::mlir::ModuleOp"> {
     Option<"memory", "memory", "int64_t", "100",
            "percent of a core's memory that streams are planned to take">,
     Option<"seed", "seed", "uint64_t", "0",
-           "of the search for places of cores that suit the links">
+           "of the search for places of cores that suit the links">,
+    Option<"slack", "slack", "int64_t", "-1",
+           "rows that rings are planned with beyond what an even flow needs, in percent of one; -1: none">
   ];
   let dependentDialects = ["::cimc::cim::CIMDialect"];
 }
@@ -145,8 +147,8 @@ def CIMPlace : Pass<"cim-place", "::mlir::ModuleOp"> {
   let description = [{
     First the rows that every operand's ring holds at the network's period are
     planned (`cim.rings`): the time from when a row is begun until its last
-    reader is done with it, and `slack` where there is memory for it, as streams
-    that share arrays or ports do not make rows as evenly as that.
+    reader is done with it, and `slack`, as streams that share arrays or ports
+    do not make rows as evenly as that.
 
     Vector bin packing: a core's macros, vector unit, ports, memory, cells and
     streams are asked for no more than they have in a period, and the shortest
@@ -164,8 +166,8 @@ def CIMPlace : Pass<"cim-place", "::mlir::ModuleOp"> {
            "percent of a core's memory that streams are planned to take">,
     Option<"seed", "seed", "uint64_t", "0",
            "of the search for places of cores that suit the links">,
-    Option<"slack", "slack", "int64_t", "25",
-           "rows that rings are planned with beyond what an even flow needs, in percent of one">
+    Option<"slack", "slack", "int64_t", "-1",
+           "rows that rings are planned with beyond what an even flow needs, in percent of one; -1: 25 where there is memory for it">
   ];
 }
 
