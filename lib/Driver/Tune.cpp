@@ -78,7 +78,7 @@ std::optional<Candidate> Tuner::time(OwningModule module) const {
   Result<Program> program = encodeProgram(*encoded);
   if (!program || !verify(*program))
     return std::nullopt;
-  Result<CostReport> cost = Simulator(*program).time(/*criticalPath=*/true);
+  Result<CostReport> cost = timeProgram(*program, /*criticalPath=*/true);
   if (!cost)
     return std::nullopt;
   return Candidate{std::move(module),
