@@ -299,6 +299,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size", type=int, default=1 << 16, help="elements of a large result")
     args = parser.parse_args()
+    # Emptied for every case, so it is a folder of its own.
+    args.workdir = os.path.join(args.workdir, "case")
     cases, compared, tied = 0, collections.Counter(), collections.Counter()
     number = 0
     while sum(compared.values()) < args.elements or cases < args.cases:
